@@ -1,0 +1,188 @@
+//! What has to be computed: the graph without dead branches and repetitions, with the moment at which each
+//! value can go.
+
+use std::{
+    collections::HashMap,
+    mem::{Discriminant, discriminant},
+};
+
+use crate::{
+    Graph, Node, Op, Statistics, ValueId,
+    shape::broadcast,
+    zero::{self, Fact},
+};
+
+/// What a plan is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// Batch norms with running statistics are computed even where no output needs them: they update buffers.
+    Training,
+    /// Only what the outputs need.
+    Evaluation,
+}
+
+/// How a step makes its value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// By the node's operation, on the step's inputs.
+    Compute,
+    /// As zeros of the node's shape, without inputs: the value is known to be zero, and so are all
+    /// gradients behind it.
+    Zeros,
+}
+
+/// One value to make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// The node; also the id of the value that the step makes.
+    pub node: ValueId,
+    /// How.
+    pub action: Action,
+    /// The node's inputs with replaced values resolved and, for `add`, zero terms left out (two or more stay,
+    /// or all). Empty for [`Action::Zeros`].
+    pub inputs: Vec<ValueId>,
+    /// Values whose last use this step is: neither a later step nor an output needs them. A value that
+    /// nothing uses (a batch norm kept for its buffers) is released by its own step.
+    pub release: Vec<ValueId>,
+}
+
+/// What an executor does for one graph: the steps in order, then the outputs are there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// In an order in which each comes after its inputs.
+    pub steps: Vec<Step>,
+    /// The graph's outputs in order, each with the value that holds it (see
+    /// `alias`); each value is made by a step.
+    pub outputs: Vec<(String, ValueId)>,
+    /// Per value of the graph the one that stands for it: itself, the one term that an `add` was left with, or
+    /// an earlier value that is computed by the same operation from the same inputs. Whether that one is
+    /// computed, `steps` says.
+    pub alias: Vec<ValueId>,
+}
+
+pub(crate) fn of(graph: &Graph, mode: Mode) -> Plan {
+    let mut planner = Planner {
+        graph,
+        mode,
+        facts: zero::facts(graph),
+        alias: Vec::with_capacity(graph.nodes().len()),
+        inputs: Vec::with_capacity(graph.nodes().len()),
+        alike: HashMap::new(),
+    };
+    for value in 0..graph.nodes().len() {
+        planner.resolve(value as ValueId);
+    }
+    let Planner { facts, alias, mut inputs, .. } = planner;
+    let outputs: Vec<_> =
+        graph.outputs().iter().map(|(name, value)| (name.clone(), alias[*value as usize])).collect();
+    let mut needed = vec![false; graph.nodes().len()];
+    for (_, value) in &outputs {
+        needed[*value as usize] = true;
+    }
+    let mut steps = vec![];
+    for value in (0..graph.nodes().len()).rev() {
+        let node = value as ValueId;
+        if !(needed[value] || mode == Mode::Training && updates_buffers(&graph.node(node).op)) {
+            continue;
+        }
+        let (action, inputs) = if facts[value] == Fact::Zero {
+            (Action::Zeros, vec![])
+        } else {
+            (Action::Compute, std::mem::take(&mut inputs[value]))
+        };
+        for input in &inputs {
+            needed[*input as usize] = true;
+        }
+        steps.push(Step { node, action, inputs, release: vec![] });
+    }
+    release(&mut steps, &outputs, graph.nodes().len());
+    steps.reverse();
+    Plan { steps, outputs, alias }
+}
+
+/// Fills in the releases of `steps`, which come last first.
+fn release(steps: &mut [Step], outputs: &[(String, ValueId)], values: usize) {
+    let mut wanted = vec![false; values];
+    for (_, value) in outputs {
+        wanted[*value as usize] = true;
+    }
+    for step in steps {
+        for value in std::iter::once(step.node).chain(step.inputs.iter().copied()) {
+            if !std::mem::replace(&mut wanted[value as usize], true) {
+                step.release.push(value);
+            }
+        }
+    }
+}
+
+struct Planner<'a> {
+    graph: &'a Graph,
+    mode: Mode,
+    facts: Vec<Fact>,
+    alias: Vec<ValueId>,
+    inputs: Vec<Vec<ValueId>>,
+    alike: HashMap<(Discriminant<Op>, Vec<ValueId>), Vec<ValueId>>,
+}
+
+/// Nodes of one operation on the same inputs that are compared before they count as different.
+const COMPARED: usize = 16;
+
+impl Planner<'_> {
+    /// Finds what stands for `value`, and what it is computed from if itself.
+    fn resolve(&mut self, value: ValueId) {
+        let graph = self.graph;
+        let node = graph.node(value);
+        let mut inputs: Vec<ValueId> = node.inputs.iter().map(|input| self.alias[*input as usize]).collect();
+        let zero = self.facts[value as usize] == Fact::Zero;
+        if node.op == Op::Add && !zero {
+            self.drop_zeros(node, &mut inputs);
+        }
+        let alias = match inputs[..] {
+            _ if zero => value,
+            [only] if node.op == Op::Add => only,
+            _ => self.twin(value, node, &inputs).unwrap_or(value),
+        };
+        self.alias.push(alias);
+        self.inputs.push(inputs);
+    }
+
+    /// Leaves out terms that are zero, unless the others alone do not have the sum's shape.
+    fn drop_zeros(&self, node: &Node, terms: &mut Vec<ValueId>) {
+        let rest: Vec<ValueId> =
+            terms.iter().copied().filter(|term| self.facts[*term as usize] != Fact::Zero).collect();
+        let mut shape = Some(vec![]);
+        for term in &rest {
+            shape = shape.and_then(|shape| broadcast(&shape, &self.graph.node(*term).shape));
+        }
+        if shape.as_ref() == Some(&node.shape) {
+            *terms = rest;
+        }
+    }
+
+    /// An earlier node that computes the same; else remembers this one.
+    fn twin(&mut self, value: ValueId, node: &Node, inputs: &[ValueId]) -> Option<ValueId> {
+        let alone = match node.op {
+            Op::Dropout { .. } | Op::Aten { .. } | Op::Input { .. } | Op::Parameter { .. } => true,
+            ref op => self.mode == Mode::Training && updates_buffers(op),
+        };
+        if alone {
+            return None;
+        }
+        let alike = self.alike.entry((discriminant(&node.op), inputs.to_vec())).or_default();
+        let same = |other: &&ValueId| {
+            let other = self.graph.node(**other);
+            other.op == node.op && other.shape == node.shape
+        };
+        if let Some(other) = alike.iter().find(same) {
+            return Some(*other);
+        }
+        if alike.len() < COMPARED {
+            alike.push(value);
+        }
+        None
+    }
+}
+
+fn updates_buffers(op: &Op) -> bool {
+    matches!(op, Op::BatchNorm { statistics: Statistics::Running, .. })
+}

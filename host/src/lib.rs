@@ -1,0 +1,1 @@
+//! The host: trains supernets through plugins, ranks subnets, reports.

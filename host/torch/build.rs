@@ -1,0 +1,39 @@
+//! Compiles the C++ shim against the headers of the libtorch that torch-sys found, and tells
+//! dependents where that libtorch lies.
+
+use std::path::{Path, PathBuf};
+
+fn main() {
+    println!("cargo::rerun-if-changed=shim/shim.cpp");
+    println!("cargo::rerun-if-env-changed=LIBTORCH_INCLUDE");
+    println!("cargo::rerun-if-env-changed=LIBTORCH_CXX11_ABI");
+    let library =
+        std::env::var("DEP_TCH_LIBTORCH_LIB").expect("torch-sys reports the folder of libtorch's libraries");
+    let include = std::env::var("LIBTORCH_INCLUDE").map_or_else(
+        |_| Path::new(&library).with_file_name("include"),
+        |folder| PathBuf::from(folder).join("include"),
+    );
+    let abi = std::env::var("LIBTORCH_CXX11_ABI").unwrap_or_else(|_| "1".to_owned());
+    let absolute = std::path::absolute(&library).unwrap_or_else(|_| PathBuf::from(&library));
+    let absolute = absolute.display();
+
+    cc::Build::new()
+        .cpp(true)
+        .pic(true)
+        .warnings(false)
+        .std("c++20")
+        .opt_level(1)
+        .debug(false)
+        .include(&include)
+        .include(include.join("torch/csrc/api/include"))
+        .define("_GLIBCXX_USE_CXX11_ABI", abi.as_str())
+        .file("shim/shim.cpp")
+        .compile("nshot_shim");
+
+    println!("cargo::rustc-link-search=native={absolute}");
+    println!("cargo::rustc-link-lib=torch_cpu");
+    println!("cargo::rustc-link-lib=c10");
+    // Unit tests and integration tests of this crate; binaries of dependents see the metadata.
+    println!("cargo::rustc-link-arg=-Wl,-rpath,{absolute}");
+    println!("cargo::metadata=libtorch_lib={absolute}");
+}

@@ -1,0 +1,12 @@
+//! Tests against libtorch itself: one binary, as linking it takes long.
+#![allow(clippy::unwrap_used)]
+
+mod dispatch;
+mod files;
+mod golden;
+mod networks;
+mod operations;
+mod runtime;
+mod support;
+mod training;
+mod update;

@@ -1,0 +1,1 @@
+//! Drives the built nshot and real plugin files.
