@@ -64,9 +64,9 @@ impl Graph<'_> {
     /// Describes within a scope: the prefix of the names of the nodes described inside.
     pub fn scope<T>(&mut self, name: &str, inside: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         answer(self.0.push_scope(name.into()))?;
-        let result = inside(self)?;
+        let result = inside(self);
         answer(self.0.pop_scope())?;
-        Ok(result)
+        result
     }
 
     /// Options that the subnet takes at a choice: one, or several.

@@ -132,9 +132,15 @@ impl Update<'_> {
 
     /// An operation on whole lists; a trailing `_` works in place on the first list.
     ///
-    /// Unary: `sqrt`, `abs`, `sign`, `neg`, `reciprocal`, `exp`, `log`. Binary, with a list or the attribute `value`:
-    /// `add` (`alpha`), `sub`, `mul`, `div`, `maximum`. Others: `pow` (`exponent`), `clamp_min` (`value`), `lerp`
-    /// (`weight`), `addcmul`, `addcdiv` (`value`), `norm`, `sum`. Fused: `fused_sgd`, `fused_adam`, `fused_adamw`.
+    /// - One list: `sqrt`, `rsqrt`, `abs`, `sign`, `neg`, `reciprocal`, `exp`, `log`, `zeros_like`, `ones_like`; with
+    ///   `exponent`: `pow`; with `value`: `clamp_min`, `clamp_max`; to one number: `norm`, `sum` of each tensor,
+    ///   `global_norm`, `total` of all.
+    /// - Two lists, or a list and `value` (a number, or one for each tensor): `add` (`alpha`), `sub`, `mul`, `div`,
+    ///   `maximum`, `minimum`, `copy`; `lerp` (`weight`).
+    /// - Three lists: `addcmul`, `addcdiv` (`value`): first + value · second · (or ÷) third.
+    /// - `fused_sgd_`: parameters, gradients and, if `momentum` is not 0, the slot; `lr`, `momentum`, `weight_decay`,
+    ///   `nesterov`, `dampening`. `fused_adam_`, `fused_adamw_`: parameters, gradients, first moment, second moment;
+    ///   `lr`, `beta1`, `beta2`, `eps`, `weight_decay`.
     pub fn op(&mut self, name: &str, lists: &[List], attributes: &Attributes) -> Result<List> {
         let lists: Vec<u32> = lists.iter().map(|list| list.0).collect();
         answer(self.0.op(name.into(), RSlice::from(&lists[..]), RSlice::from(&attributes.0[..]))).map(List)

@@ -17,7 +17,16 @@ impl<T: Serialize + DeserializeOwned + JsonSchema + 'static> Settings for T {}
 pub struct NoSettings {}
 
 pub(crate) fn parse<S: Settings>(text: &str) -> Result<S> {
-    serde_json::from_str(text).map_err(|error| Error::new(format!("settings: {error}")))
+    let mut json = serde_json::Deserializer::from_str(text);
+    serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let problem = error.inner().to_string();
+        // The place is one in JSON that the host wrote, not in the user's manifest.
+        let problem = problem.split(" at line ").next().unwrap_or_default();
+        match error.path().to_string().as_str() {
+            "." => Error::new(problem),
+            setting => Error::new(format!("`{setting}`: {problem}")),
+        }
+    })
 }
 
 pub(crate) fn schema<S: Settings>() -> serde_json::Value {
@@ -30,4 +39,29 @@ pub(crate) fn defaults<S: Settings>() -> serde_json::Value {
         .ok()
         .and_then(|settings| serde_json::to_value(settings).ok())
         .unwrap_or(serde_json::Value::Null)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Serialize, Deserialize, JsonSchema)]
+    #[serde(deny_unknown_fields)]
+    struct Two {
+        #[serde(default)]
+        number: u32,
+        text: String,
+    }
+
+    #[test]
+    fn a_wrong_setting_is_named() {
+        let error = |json| parse::<Two>(json).unwrap_err().text().to_owned();
+        assert_eq!(
+            error(r#"{"number": -1, "text": ""}"#),
+            "`number`: invalid value: integer `-1`, expected u32"
+        );
+        assert_eq!(error("{}"), "missing field `text`");
+        assert!(error(r#"{"nubmer": 1}"#).contains("unknown field `nubmer`"));
+        assert_eq!(defaults::<Two>(), serde_json::Value::Null);
+    }
 }

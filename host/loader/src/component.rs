@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::metadata::{NAME_LIMIT, is_name_char};
+use crate::metadata::NAME_LIMIT;
 use crate::refusal::{Reason, clean};
 
 /// The longest description of all components of a file, in bytes.
@@ -101,7 +101,7 @@ struct Described {
 }
 
 fn empty_object() -> Value {
-    Value::Object(serde_json::Map::new())
+    Value::Object(Map::new())
 }
 
 impl Components {
@@ -114,11 +114,15 @@ impl Components {
         if text.len() > TEXT_LIMIT {
             return Err(wrong(&format!("the text has {} bytes; expected at most {TEXT_LIMIT}", text.len())));
         }
-        let described: Vec<Described> = serde_json::from_str(text).map_err(|e| wrong(&e.to_string()))?;
+        // As objects first: serde would also take lists, by position.
+        let objects: Vec<Map<String, Value>> =
+            serde_json::from_str(text).map_err(|e| wrong(&e.to_string()))?;
         let mut components = Self::default();
         let mut seen = HashSet::new();
-        for component in described {
-            let Described { name, kind, doc, schema, defaults, citation } = component;
+        for object in objects {
+            let described =
+                Described::deserialize(Value::Object(object)).map_err(|e| wrong(&e.to_string()))?;
+            let Described { name, kind, doc, schema, defaults, citation } = described;
             check_name(&name)?;
             if !seen.insert((kind.clone(), name.clone())) {
                 return Err(wrong(&format!(
@@ -146,7 +150,8 @@ impl Components {
 }
 
 fn check_name(name: &str) -> Result<(), Reason> {
-    if (1..=NAME_LIMIT).contains(&name.len()) && name.chars().all(is_name_char) {
+    let allowed = |c: char| matches!(c, 'a'..='z' | '0'..='9' | '-');
+    if (1..=NAME_LIMIT).contains(&name.len()) && name.chars().all(allowed) {
         return Ok(());
     }
     let (found, bytes) = (clean(name, 80), name.len());
@@ -192,7 +197,8 @@ mod tests {
             (r#"[{"name":"a","kind":"sampler","defaults":[]}]"#, "`defaults` of `a` is []"),
             (&endless, "(1000000 bytes)"),
             (&" ".repeat(TEXT_LIMIT + 1), "expected at most"),
-            (&"[".repeat(1000), "recursion limit"),
+            ("[[]]", "invalid type"),
+            (&format!(r#"[{{"name":{}"#, "[".repeat(1000)), "recursion limit"),
         ] {
             let said = Components::parse(text).unwrap_err().to_string();
             assert!(said.contains(part) && said.len() < 600, "{said}");

@@ -5,14 +5,13 @@
 
 use object::Endianness;
 use object::elf;
-use object::read::SectionIndex;
 use object::read::elf::{
     Dyn as _, FileHeader as _, ProgramHeader as _, SectionHeader as _, SectionTable, Sym as _,
 };
 
-use crate::machine;
 use crate::metadata::Metadata;
 use crate::refusal::{Reason, Refusal, clean};
+use crate::{image, machine};
 
 /// The largest plugin file, in bytes.
 pub const SIZE_LIMIT: u64 = 256 << 20;
@@ -28,7 +27,7 @@ type Header = elf::FileHeader64<Endianness>;
 ///
 /// # Errors
 /// The first thing that is wrong: kind of file, machine, completeness, metadata (ABI, target, panic
-/// strategy), needed libraries and glibc, processor features, root symbol.
+/// strategy), needed libraries and glibc, processor features, root symbol, addresses.
 pub fn inspect(bytes: &[u8], file: &str) -> Result<Metadata, Refusal> {
     check(bytes).map_err(|reason| reason.of(file))
 }
@@ -37,6 +36,7 @@ fn check(bytes: &[u8]) -> Result<Metadata, Reason> {
     check_kind(bytes)?;
     check_machine(bytes)?;
     let file = Elf::parse(bytes)?;
+    file.check_library()?;
     let metadata = Metadata::read(file.record()?)?;
     let expected = machine::target();
     if metadata.target != expected {
@@ -53,6 +53,7 @@ fn check(bytes: &[u8]) -> Result<Metadata, Reason> {
         return Err(Reason::CpuFeatures { found: missing });
     }
     file.check_root(&metadata.root)?;
+    image::check(bytes, file.endian, file.segments, &file.sections).map_err(Reason::Damaged)?;
     Ok(metadata)
 }
 
@@ -139,6 +140,7 @@ fn machine_name(machine: u16) -> String {
 struct Elf<'data> {
     bytes: &'data [u8],
     endian: Endianness,
+    segments: &'data [elf::ProgramHeader64<Endianness>],
     sections: SectionTable<'data, Header>,
 }
 
@@ -175,9 +177,9 @@ impl<'data> Elf<'data> {
         if expected > found {
             return Err(Reason::Truncated { found, expected });
         }
-        header.program_headers(endian, bytes).map_err(damaged)?;
+        let segments = header.program_headers(endian, bytes).map_err(damaged)?;
         let sections = header.sections(endian, bytes).map_err(damaged)?;
-        Ok(Self { bytes, endian, sections })
+        Ok(Self { bytes, endian, segments, sections })
     }
 
     fn record(&self) -> Result<&'data [u8], Reason> {
@@ -186,33 +188,32 @@ impl<'data> Elf<'data> {
         section.data(self.endian, self.bytes).map_err(damaged)
     }
 
-    /// `DT_NEEDED`, and the flag of a program that looks like a library.
-    fn check_needed(&self) -> Result<(), Reason> {
-        let Some((entries, strings)) = self.dynamic()? else {
+    /// A program may look like a library but for a flag.
+    fn check_library(&self) -> Result<(), Reason> {
+        let dynamic = self.sections.dynamic(self.endian, self.bytes).map_err(damaged)?;
+        let Some((entries, _)) = dynamic else {
             return Err(Reason::Damaged("it has no dynamic section".to_owned()));
         };
-        let strings = self.sections.strings(self.endian, self.bytes, strings).map_err(damaged)?;
-        for entry in entries {
-            let (tag, value) = (entry.d_tag(self.endian), entry.d_val(self.endian));
-            if tag == elf::DT_NULL {
-                break;
-            }
-            if tag == elf::DT_FLAGS_1 && value & u64::from(elf::DF_1_PIE.0) != 0 {
-                return Err(Reason::NotALibrary { found: "a program".to_owned() });
-            }
-            if tag == elf::DT_NEEDED {
-                let offset =
-                    u32::try_from(value).map_err(|_| Reason::Damaged("a name is missing".to_owned()))?;
-                let name =
-                    strings.get(offset).map_err(|()| Reason::Damaged("a name is missing".to_owned()))?;
-                check_library(&String::from_utf8_lossy(name))?;
-            }
-        }
-        Ok(())
+        let is_program = entries.iter().any(|entry| {
+            entry.d_tag(self.endian) == elf::DT_FLAGS_1 && entry.d_val(self.endian) & elf::DF_1_PIE.0 != 0
+        });
+        if is_program { Err(Reason::NotALibrary { found: "a program".to_owned() }) } else { Ok(()) }
     }
 
-    fn dynamic(&self) -> Result<Option<(&'data [elf::Dyn64<Endianness>], SectionIndex)>, Reason> {
-        self.sections.dynamic(self.endian, self.bytes).map_err(damaged)
+    /// `DT_NEEDED`: the libraries that are loaded with it.
+    fn check_needed(&self) -> Result<(), Reason> {
+        let dynamic = self.sections.dynamic(self.endian, self.bytes).map_err(damaged)?;
+        let Some((entries, strings)) = dynamic else { return Ok(()) };
+        let strings = self.sections.strings(self.endian, self.bytes, strings).map_err(damaged)?;
+        let in_use = entries.iter().take_while(|entry| entry.d_tag(self.endian) != elf::DT_NULL);
+        for entry in in_use.filter(|entry| entry.d_tag(self.endian) == elf::DT_NEEDED) {
+            let offset = u32::try_from(entry.d_val(self.endian)).ok();
+            let name = offset.and_then(|offset| strings.get(offset).ok());
+            let name =
+                name.ok_or_else(|| Reason::Damaged("a library that it needs has no name".to_owned()))?;
+            check_needed(&String::from_utf8_lossy(name))?;
+        }
+        Ok(())
     }
 
     /// The newest `GLIBC_x.y` that its symbols ask for.
@@ -260,7 +261,7 @@ impl<'data> Elf<'data> {
     }
 }
 
-fn check_library(name: &str) -> Result<(), Reason> {
+fn check_needed(name: &str) -> Result<(), Reason> {
     if ALLOWED.contains(&name) || name.starts_with(DYNAMIC_LOADER) {
         return Ok(());
     }
@@ -268,7 +269,6 @@ fn check_library(name: &str) -> Result<(), Reason> {
     Err(Reason::Needs { found: clean(name, 100), expected })
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "passed to `map_err`")]
 fn damaged(error: object::read::Error) -> Reason {
     Reason::Damaged(error.to_string())
 }

@@ -16,6 +16,7 @@ mod component;
 mod folders;
 pub mod gate;
 mod hash;
+mod image;
 mod library;
 mod loader;
 mod machine;

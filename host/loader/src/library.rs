@@ -24,7 +24,7 @@ pub(crate) fn open(path: &Path, root: &str) -> Result<PluginRef, Reason> {
     // SAFETY: this runs the file's constructors. The gate has accepted the file, and in the host they have
     // run once in the probe.
     let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) };
-    let library = library.map_err(|e| Reason::Open(clean(&e.to_string(), 500)))?;
+    let library = library.map_err(|e| Reason::Open(clean(&system_text(&e), 500)))?;
     // SAFETY: the symbol is an object with room for this header (checked by the gate); a reference to it is
     // made of the symbol's address, and what it points to is compared before anything behind it is used.
     let header = unsafe { library.get::<AbiHeaderRef>(root) }.map(|symbol| *symbol);
@@ -38,6 +38,12 @@ pub(crate) fn open(path: &Path, root: &str) -> Result<PluginRef, Reason> {
     // SAFETY: the layout has just been compared, in both directions.
     let table = unsafe { header.unchecked_layout::<PluginRef>() };
     table.map_err(|e| not_a_table(root, &e.to_string()))
+}
+
+/// What the system's loader says: libloading keeps it as the source.
+fn system_text(error: &libloading::Error) -> String {
+    let source = std::error::Error::source(error);
+    source.map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 fn header_text(error: LibraryError) -> String {

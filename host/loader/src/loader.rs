@@ -63,12 +63,17 @@ impl PluginFile {
 }
 
 /// A loaded plugin.
-#[derive(Debug)]
 pub struct Plugin {
     /// The file that it was loaded from.
     pub file: PluginFile,
     /// Its table, checked and attached to the host's services.
     pub root: PluginRef,
+}
+
+impl std::fmt::Debug for Plugin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Plugin").field("file", &self.file).finish_non_exhaustive()
+    }
 }
 
 /// A file of a plugin folder.

@@ -45,8 +45,8 @@ pub(crate) fn parse_version(text: &str) -> Option<(u32, u32)> {
 /// Whether the processor has a feature of rustc's `target_feature`; a name that this host does not know is one
 /// that it cannot vouch for.
 pub(crate) fn has_cpu_feature(name: &str) -> bool {
-    // These describe the compilation, or belong to every processor of the architecture.
-    matches!(name, "crt-static" | "x87") || detected(name).unwrap_or(false)
+    // These belong to every processor of the architecture, or describe the compilation.
+    matches!(name, "baseline" | "crt-static" | "x87") || detected(name).unwrap_or(false)
 }
 
 #[cfg(target_arch = "x86_64")]

@@ -10,7 +10,7 @@ use crate::refusal::{Reason, clean};
 const FORMAT: u64 = 1;
 /// The longest record, in bytes.
 const RECORD_LIMIT: usize = 1 << 20;
-/// The longest name of a plugin or a group.
+/// The longest name of a plugin, group or component.
 pub(crate) const NAME_LIMIT: usize = 64;
 
 /// The metadata record of a plugin file. Fields that a later version adds are ignored.
@@ -106,13 +106,10 @@ impl Metadata {
     }
 }
 
-/// Checks the name of a plugin, group or component.
+/// Checks the name of a plugin or group. A plugin is called as its crate, and these may have `_` and capitals.
 fn check_name(field: &str, name: &str) -> Result<(), Reason> {
-    check_text(field, name, 1..=NAME_LIMIT, is_name_char, "the characters a-z, 0-9 and `-`")
-}
-
-pub(crate) fn is_name_char(c: char) -> bool {
-    matches!(c, 'a'..='z' | '0'..='9' | '-')
+    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    check_text(field, name, 1..=NAME_LIMIT, allowed, "letters, digits, `-` and `_`")
 }
 
 fn check_text(
@@ -210,7 +207,7 @@ mod tests {
         for (field, text) in [
             ("plugin", odd.as_str()),
             ("plugin", ""),
-            ("plugin", "Spos"),
+            ("plugin", "spös"),
             ("group", "a/b"),
             ("root", "a b"),
             ("version", "1 2"),

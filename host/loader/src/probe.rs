@@ -151,7 +151,7 @@ pub fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     let tried =
-        shut_in().map_err(|e| Reason::Open(e.to_string())).and_then(|out| Ok((out, try_file(&file.into()))));
+        shut_in().map_err(|e| Reason::Open(e.to_string())).map(|out| (out, try_file(Path::new(&file))));
     let (mut out, tried) = match tried {
         Ok(tried) => tried,
         Err(reason) => {
@@ -189,7 +189,7 @@ fn shut_in() -> io::Result<std::fs::File> {
     Ok(out.into())
 }
 
-fn try_file(path: &PathBuf) -> Result<String, Refusal> {
+fn try_file(path: &Path) -> Result<String, Refusal> {
     let refuse = |reason: Reason| reason.of(path.to_string_lossy());
     let read = || {
         let path = path.canonicalize()?;

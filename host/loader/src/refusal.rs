@@ -158,7 +158,7 @@ pub enum Reason {
     #[error("describes its components wrongly: {0}")]
     Components(String),
     /// A signal ended the child process that tried it.
-    #[error("crashed when it was first loaded, in a process of its own, by signal {signal}{}", said(.said))]
+    #[error("crashed when it was first loaded, in a process of its own, by signal {signal}{}", after(.said.as_ref()))]
     Crashed {
         /// Number and name of the signal.
         signal: String,
@@ -172,7 +172,7 @@ pub enum Reason {
         seconds: u64,
     },
     /// The child process that tried it ended without a verdict.
-    #[error("ended the process in which it was first loaded, with {status}{}", said(.said))]
+    #[error("ended the process in which it was first loaded, with {status}{}", after(.said.as_ref()))]
     NoAnswer {
         /// The exit status.
         status: String,
@@ -242,8 +242,8 @@ fn listed(lines: &[String]) -> String {
     lines.iter().fold(String::new(), |text, line| text + "\n  " + line)
 }
 
-fn said(line: &Option<String>) -> String {
-    line.as_ref().map_or_else(String::new, |line| format!(" (it wrote `{line}`)"))
+fn after(line: Option<&String>) -> String {
+    line.map_or_else(String::new, |line| format!(" (it wrote `{line}`)"))
 }
 
 /// Text of a file or a plugin, fit for a terminal: in one line, at most `limit` characters long.

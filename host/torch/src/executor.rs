@@ -65,15 +65,16 @@ pub fn forward(
     plan.outputs.iter().map(output).collect()
 }
 
-/// Adds the gradients of a scalar loss to those of the parameters.
+/// Adds the gradients of a scalar loss to those of the parameters. A loss that depends on no parameter, as where
+/// all branches are dead, adds none.
 ///
 /// # Errors
-/// A loss that is not a scalar or depends on no parameter.
+/// A loss that is not a scalar.
 pub fn backward(loss: &Tensor) -> Result<()> {
-    if !loss.requires_grad() {
-        return Err(TorchError::invalid("the loss depends on no parameter that is trained"));
+    if loss.numel() != 1 {
+        return Err(TorchError::invalid(format!("a loss is a scalar, found the shape {:?}", loss.size())));
     }
-    Ok(loss.f_backward()?)
+    if loss.requires_grad() { Ok(loss.f_backward()?) } else { Ok(()) }
 }
 
 fn foreign() -> TorchError {

@@ -138,6 +138,9 @@ fn aten(
     let operator = format!("aten::{operator}");
     let outputs = context.seeded(node, || call_pure(&operator, &tensors, &named))?;
     let output = single(&operator, outputs)?;
+    if !output.defined() {
+        return Err(TorchError::invalid("gives no tensor for these arguments"));
+    }
     let (found, stated) = (output.size(), context.sizes(node)?);
     if found != stated {
         return Err(TorchError::invalid(format!(

@@ -1,0 +1,147 @@
+//! The host's side of the plugin boundary: the views and builders that a plugin is given during a call.
+//!
+//! Whatever a plugin passes in is checked here, and a panic of the host's becomes an error for the plugin: none
+//! may leave through the boundary.
+
+mod describe;
+mod plan;
+mod run;
+mod sample;
+mod services;
+mod step;
+mod update;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use nshot_abi::abi_stable::std_types::{RResult, RVec};
+use nshot_abi::value::{AbiError, code};
+use nshot_abi::{AbiResult, Attribute, Value as AbiValue};
+use nshot_graph::{Attributes, Value};
+
+pub use describe::{DeclareHost, DescribeHost, Declared};
+pub use plan::{PlanHost, StagePlan};
+pub use run::{RunView, TaskView};
+pub use sample::{PathsView, ProgressView, SampleView, SubnetView};
+pub use services::{SERVICES, Scalar, calling, take_scalars};
+pub use step::{Loss, LossKind, PathPlan, StepHost, Target};
+pub use update::UpdateHost;
+
+/// An argument that the host refuses.
+pub(crate) fn invalid(text: impl Into<String>) -> AbiError {
+    AbiError::new(code::INVALID, text)
+}
+
+/// Runs a callback; its errors and panics become answers.
+pub(crate) fn answer<T, E: ToString>(call: impl FnOnce() -> Result<T, E>) -> AbiResult<T> {
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(Ok(value)) => RResult::ROk(value),
+        Ok(Err(error)) => RResult::RErr(invalid(error.to_string())),
+        Err(_) => RResult::RErr(AbiError::new(code::PANIC, "the host failed inside; please report this")),
+    }
+}
+
+/// A value of the boundary as the graph knows it.
+pub(crate) fn graph_value(value: &AbiValue) -> Value {
+    match value {
+        AbiValue::Bool(v) => Value::Bool(*v),
+        AbiValue::Int(v) => Value::Int(*v),
+        AbiValue::Float(v) => Value::Float(*v),
+        AbiValue::Text(v) => Value::Text(v.to_string()),
+        AbiValue::Bytes(v) => Value::Bytes(v.to_vec()),
+        AbiValue::Bools(v) => Value::Bools(v.to_vec()),
+        AbiValue::Ints(v) => Value::Ints(v.to_vec()),
+        AbiValue::Floats(v) => Value::Floats(v.to_vec()),
+        AbiValue::Texts(v) => Value::Texts(v.iter().map(ToString::to_string).collect()),
+    }
+}
+
+/// Attributes of the boundary as the graph knows them.
+pub(crate) fn graph_attributes(attributes: &[Attribute]) -> Attributes {
+    attributes.iter().map(|a| (a.name.to_string(), graph_value(&a.value))).collect()
+}
+
+/// Reads the attributes of a host call; what nobody asked for is an error.
+pub(crate) struct Named<'a> {
+    call: &'a str,
+    left: Vec<&'a Attribute>,
+    known: Vec<&'static str>,
+}
+
+impl<'a> Named<'a> {
+    pub(crate) fn new(call: &'a str, attributes: &'a [Attribute]) -> Result<Self, String> {
+        for (index, attribute) in attributes.iter().enumerate() {
+            if attributes[..index].iter().any(|other| other.name == attribute.name) {
+                return Err(format!("`{call}` was given `{}` twice", attribute.name));
+            }
+        }
+        Ok(Self { call, left: attributes.iter().collect(), known: Vec::new() })
+    }
+
+    fn take(&mut self, name: &'static str) -> Option<&'a AbiValue> {
+        self.known.push(name);
+        let index = self.left.iter().position(|attribute| attribute.name == name)?;
+        Some(&self.left.swap_remove(index).value)
+    }
+
+    fn wrong(&self, name: &str, found: &AbiValue, expected: &str) -> String {
+        format!("`{}`: `{name}` is {found:?}, expected {expected}", self.call)
+    }
+
+    pub(crate) fn text(&mut self, name: &'static str) -> Result<Option<String>, String> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(AbiValue::Text(text)) => Ok(Some(text.to_string())),
+            Some(other) => Err(self.wrong(name, other, "a text")),
+        }
+    }
+
+    pub(crate) fn number(&mut self, name: &'static str) -> Result<Option<f64>, String> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(AbiValue::Float(number)) if number.is_finite() => Ok(Some(*number)),
+            Some(AbiValue::Int(number)) => Ok(Some(*number as f64)),
+            Some(other) => Err(self.wrong(name, other, "a finite number")),
+        }
+    }
+
+    pub(crate) fn count(&mut self, name: &'static str) -> Result<Option<u64>, String> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(AbiValue::Int(number)) if *number >= 0 => Ok(Some(*number as u64)),
+            Some(other) => Err(self.wrong(name, other, "a whole number of at least 0")),
+        }
+    }
+
+    pub(crate) fn bool(&mut self, name: &'static str) -> Result<Option<bool>, String> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(AbiValue::Bool(value)) => Ok(Some(*value)),
+            Some(other) => Err(self.wrong(name, other, "true or false")),
+        }
+    }
+
+    pub(crate) fn numbers(&mut self, name: &'static str) -> Result<Option<RVec<f64>>, String> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(AbiValue::Floats(numbers)) if numbers.iter().all(|n| n.is_finite()) => {
+                Ok(Some(numbers.clone()))
+            }
+            Some(other) => Err(self.wrong(name, other, "a list of finite numbers")),
+        }
+    }
+
+    /// Refuses what is left over.
+    pub(crate) fn finish(self) -> Result<(), String> {
+        match self.left.first() {
+            None => Ok(()),
+            Some(unknown) => Err(format!(
+                "`{}` has no attribute `{}` in this host's ABI {}.{}; it has {}",
+                self.call,
+                unknown.name,
+                nshot_abi::VERSION.0,
+                nshot_abi::VERSION.1,
+                if self.known.is_empty() { "none".to_owned() } else { self.known.join(", ") },
+            )),
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! The task and the run as components see them.
+
+use std::sync::Arc;
+
+use nshot_abi::abi_stable::std_types::{ROption, RSlice, RStr, RString, RVec};
+use nshot_abi::host;
+use nshot_abi::{AbiResult, Value};
+
+use super::answer;
+use crate::selection::Selection;
+use crate::space::{Space, Task};
+
+/// The task, for making a search space.
+pub struct TaskView(pub Task);
+
+impl host::Task for TaskView {
+    fn attribute(&self, _: RStr<'_>) -> ROption<Value> {
+        ROption::RNone
+    }
+
+    fn input_shape(&self) -> RVec<u64> {
+        self.0.input_shape.to_vec().into()
+    }
+
+    fn classes(&self) -> u64 {
+        self.0.classes
+    }
+}
+
+/// The run, as one component is told of it.
+#[derive(Clone)]
+pub struct RunView {
+    /// The space.
+    pub space: Arc<Space>,
+    /// Options that the current stage allows at each choice.
+    pub allowed: Arc<Vec<Vec<u32>>>,
+    /// Name of the current stage; empty before the stages are planned.
+    pub stage: String,
+    /// Steps of the stage's supernet.
+    pub total_steps: u64,
+    /// Steps of an epoch.
+    pub steps_per_epoch: u64,
+    /// Choices that the stages restrict.
+    pub split: Vec<u32>,
+    /// Choices that separate the optimizer's state.
+    pub separated: Vec<u32>,
+    /// Key of the component's stream of random numbers.
+    pub random_key: u64,
+}
+
+impl RunView {
+    fn choice(&self, index: u32) -> Result<&crate::space::Choice, String> {
+        let choices = self.space.choices();
+        choices.get(index as usize).ok_or_else(|| {
+            format!("there is no choice {index}; the space has {} choices, counted from 0", choices.len())
+        })
+    }
+}
+
+impl host::Run for RunView {
+    fn attribute(&self, _: RStr<'_>) -> ROption<Value> {
+        ROption::RNone
+    }
+
+    fn input_shape(&self) -> RVec<u64> {
+        self.space.task().input_shape.to_vec().into()
+    }
+
+    fn classes(&self) -> u64 {
+        self.space.task().classes
+    }
+
+    fn choice_count(&self) -> u32 {
+        self.space.choices().len() as u32
+    }
+
+    fn choice_name(&self, choice: u32) -> AbiResult<RString> {
+        answer(|| self.choice(choice).map(|choice| choice.name.as_str().into()))
+    }
+
+    fn choice_options(&self, choice: u32) -> AbiResult<RVec<RString>> {
+        answer(|| self.choice(choice).map(|c| c.options.iter().map(|option| option.as_str().into()).collect()))
+    }
+
+    fn allowed(&self, choice: u32) -> AbiResult<RVec<u32>> {
+        answer(|| self.choice(choice).map(|_| self.allowed[choice as usize].clone().into()))
+    }
+
+    fn smallest(&self) -> RVec<u32> {
+        self.space.smallest().to_vec().into()
+    }
+
+    fn largest(&self) -> RVec<u32> {
+        self.space.largest().to_vec().into()
+    }
+
+    fn complexity(&self, architecture: RSlice<'_, u32>, measure: RStr<'_>) -> AbiResult<f64> {
+        answer(|| {
+            self.space.check(architecture.as_slice())?;
+            let subnet = self.space.subnet(&Selection::of(architecture.as_slice()))?;
+            subnet.complexity(measure.as_str())
+        })
+    }
+
+    fn to_text(&self, architecture: RSlice<'_, u32>) -> AbiResult<RString> {
+        answer(|| {
+            self.space.check(architecture.as_slice())?;
+            self.space.to_text(architecture.as_slice()).map(RString::from)
+        })
+    }
+
+    fn stage(&self) -> RString {
+        self.stage.as_str().into()
+    }
+
+    fn total_steps(&self) -> u64 {
+        self.total_steps
+    }
+
+    fn steps_per_epoch(&self) -> u64 {
+        self.steps_per_epoch
+    }
+
+    fn split_choices(&self) -> RVec<u32> {
+        self.split.clone().into()
+    }
+
+    fn separated_choices(&self) -> RVec<u32> {
+        self.separated.clone().into()
+    }
+
+    fn random_key(&self) -> u64 {
+        self.random_key
+    }
+}

@@ -1,0 +1,157 @@
+//! Views of a step: when it is, what it trains.
+
+use std::sync::Arc;
+
+use nshot_abi::abi_stable::RRef;
+use nshot_abi::abi_stable::sabi_trait::TD_Opaque;
+use nshot_abi::abi_stable::std_types::{ROption, RStr, RVec};
+use nshot_abi::host::{self, Run_TO};
+use nshot_abi::{AbiResult, Value};
+
+use super::{RunView, answer};
+use crate::selection::Selection;
+use crate::space::{Space, Subnet};
+
+/// The moment at which a step is sampled.
+pub struct SampleView<'a> {
+    /// The run, as the sampler sees it.
+    pub run: &'a RunView,
+    /// The step within the stage.
+    pub step: u64,
+}
+
+impl host::Sample for SampleView<'_> {
+    fn attribute(&self, _: RStr<'_>) -> ROption<Value> {
+        ROption::RNone
+    }
+
+    fn run(&self) -> Run_TO<'_, RRef<'_, ()>> {
+        Run_TO::from_ptr(self.run, TD_Opaque)
+    }
+
+    fn step(&self) -> u64 {
+        self.step
+    }
+
+    fn epoch(&self) -> u64 {
+        self.step / self.run.steps_per_epoch.max(1)
+    }
+}
+
+/// What the paths of a step selected.
+pub struct PathsView<'a> {
+    /// The space.
+    pub space: &'a Space,
+    /// The selections.
+    pub paths: Vec<&'a Selection>,
+    /// Choices that separate the optimizer's state.
+    pub separated: &'a [u32],
+    /// The step within the stage.
+    pub step: u64,
+}
+
+impl PathsView<'_> {
+    /// The group of the options at the separated choices: their number in mixed radix.
+    ///
+    /// # Errors
+    /// A path takes several options there, or paths differ.
+    pub fn default_group(&self) -> Result<u32, String> {
+        let mut group = 0_u32;
+        for &choice in self.separated {
+            let at = &self.space.choices()[choice as usize];
+            let mut options = self.paths.iter().map(|path| &path.0[choice as usize].options[..]);
+            let first = options.next().unwrap_or_default();
+            let ([option], true) = (first, options.all(|other| other == first)) else {
+                return Err(format!(
+                    "the paths of a step take one and the same option at `{}`, which separates the optimizer's \
+                     state",
+                    at.name
+                ));
+            };
+            group = group
+                .checked_mul(at.options.len() as u32)
+                .and_then(|group| group.checked_add(*option))
+                .ok_or("more than 2^32 state groups")?;
+        }
+        Ok(group)
+    }
+}
+
+impl host::Paths for PathsView<'_> {
+    fn attribute(&self, _: RStr<'_>) -> ROption<Value> {
+        ROption::RNone
+    }
+
+    fn step(&self) -> u64 {
+        self.step
+    }
+
+    fn count(&self) -> u32 {
+        self.paths.len() as u32
+    }
+
+    fn selected(&self, path: u32, choice: u32) -> AbiResult<RVec<u32>> {
+        answer(|| {
+            let picked = self.paths.get(path as usize).and_then(|path| path.0.get(choice as usize));
+            picked.map(|picked| picked.options.clone().into()).ok_or("no such path or choice")
+        })
+    }
+
+    fn default_group(&self) -> AbiResult<u32> {
+        answer(|| PathsView::default_group(self))
+    }
+}
+
+/// How far the stage's schedule is.
+#[derive(Debug, Clone, Copy)]
+pub struct ProgressView {
+    /// The step, from 0.
+    pub step: u64,
+    /// Steps of the whole schedule.
+    pub total_steps: u64,
+    /// Steps of an epoch.
+    pub steps_per_epoch: u64,
+}
+
+impl host::Progress for ProgressView {
+    fn attribute(&self, _: RStr<'_>) -> ROption<Value> {
+        ROption::RNone
+    }
+
+    fn step(&self) -> u64 {
+        self.step
+    }
+
+    fn total_steps(&self) -> u64 {
+        self.total_steps
+    }
+
+    fn steps_per_epoch(&self) -> u64 {
+        self.steps_per_epoch
+    }
+}
+
+/// The subnet of one path.
+pub struct SubnetView<'a> {
+    /// What it takes.
+    pub selection: &'a Selection,
+    /// Its graph and costs.
+    pub subnet: &'a Arc<Subnet>,
+}
+
+impl host::Subnet for SubnetView<'_> {
+    fn attribute(&self, _: RStr<'_>) -> ROption<Value> {
+        ROption::RNone
+    }
+
+    fn selected(&self, choice: u32) -> AbiResult<RVec<u32>> {
+        answer(|| {
+            let picked = self.selection.0.get(choice as usize);
+            picked.map(|picked| picked.options.clone().into()).ok_or("no such choice")
+        })
+    }
+
+    fn complexity(&self, measure: RStr<'_>) -> AbiResult<f64> {
+        answer(|| self.subnet.complexity(measure.as_str()))
+    }
+}

@@ -1,0 +1,130 @@
+//! The run manifest: everything that shapes a run, read and checked before anything else happens.
+//!
+//! ```text
+//! file ──► TOML with places ──► `--set` overrides ──► defaults that depend on others ──► types ──► ranges
+//! ```
+//!
+//! A [`Manifest`] remembers where each key stands, so that faults found later, by the data or by a plugin, point
+//! at their line too ([`Manifest::locate`]).
+
+mod component;
+mod config;
+mod overrides;
+mod problem;
+mod resolve;
+mod source;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+use nshot_data::DataConfig;
+use serde::{Deserialize, Serialize};
+
+use crate::failure::{Failure, Result};
+
+pub use component::{Component, Use};
+pub use config::{
+    Dtype, Inactive, InitFrom, LARGEST_EPOCHS, LARGEST_STEPS, LARGEST_THREADS, Length, RankConfig, RunConfig,
+    SeedConfig, TrainConfig,
+};
+pub use overrides::parse_override;
+
+use source::Source;
+
+/// A run manifest. Relative paths in it are relative to its own folder; once loaded, all are absolute, but for
+/// `run.directory`, which is relative to the working directory.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// `[run]`: name, seed, machine. Optional.
+    #[serde(default)]
+    pub run: RunConfig,
+    /// `[seed]`: seeds for single purposes. Optional; each is `run.seed` by default.
+    #[serde(default)]
+    pub seed: SeedConfig,
+    /// `[data]`: images and batches. Optional; the embedded `digits` by default.
+    #[serde(default)]
+    pub data: DataConfig,
+    /// `[space]`: the search space.
+    pub space: Component,
+    /// `[sampler]`: draws the subnets of a step.
+    pub sampler: Component,
+    /// `[scheduler]`: sets the learning rate.
+    pub scheduler: Component,
+    /// `[optimizer]`: updates the weights.
+    pub optimizer: Component,
+    /// `[state]`: separates the optimizer's state. Optional; one state for all by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<Component>,
+    /// `[train]`: how long and how.
+    pub train: TrainConfig,
+    /// `[rank]`: which subnets are scored. Optional; without it none is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rank: Option<RankConfig>,
+    /// `[search]`: looks for good subnets. Optional.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<Component>,
+    #[serde(skip)]
+    source: Source,
+}
+
+impl Manifest {
+    /// Reads a manifest, with the values of `--set` over it: pairs of a dotted key and a text that is a TOML value
+    /// or, where it is none, the value itself.
+    ///
+    /// # Errors
+    /// The file cannot be read, is no TOML, or holds an unknown key, a wrong type or a value out of range.
+    pub fn load(path: &Path, overrides: &[(String, String)]) -> Result<Self> {
+        Self::parse(source::read(path)?, path, overrides)
+    }
+
+    /// The same, of a text that was read from `path`.
+    ///
+    /// # Errors
+    /// As [`Manifest::load`].
+    pub fn parse(text: String, path: &Path, overrides: &[(String, String)]) -> Result<Self> {
+        let (mut source, mut table) = Source::parse(text, path)?;
+        overrides::apply(&mut table, overrides, &mut source)?;
+        resolve::fill(&mut table, &source)?;
+        let mut manifest: Self =
+            serde_path_to_error::deserialize(table).map_err(|error| problem::explain(&source, &error))?;
+        manifest.source = source;
+        resolve::check(&manifest)?;
+        resolve::make_paths_absolute(&mut manifest);
+        Ok(manifest)
+    }
+
+    /// The manifest with every default filled in and every path absolute, as a run directory keeps it. Loading it
+    /// gives the same manifest again.
+    ///
+    /// # Errors
+    /// A path that is not UTF-8.
+    pub fn to_toml(&self) -> Result<String> {
+        toml::to_string(self).map_err(|error| {
+            Failure::new(format!("cannot write the resolved form of `{}`: {error}", self.path().display()))
+        })
+    }
+
+    /// The file that it was read from.
+    pub fn path(&self) -> &Path {
+        &self.source.path
+    }
+
+    /// The folder that relative paths start from.
+    pub fn base(&self) -> &Path {
+        self.source.base()
+    }
+
+    /// The line, from 1, where a key such as `space.channels` stands, or else the table that it belongs to. None for
+    /// a key that `--set` gave, or whose table is absent.
+    pub fn line_of(&self, key: &str) -> Option<usize> {
+        self.source.line_of(key)
+    }
+
+    /// Puts the place of a key in front of a failure that the key is to blame for, and shows its line.
+    #[must_use]
+    pub fn locate(&self, key: &str, failure: Failure) -> Failure {
+        self.source.locate(key, failure)
+    }
+}

@@ -1,0 +1,191 @@
+//! The host's own tables of a manifest.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// The most threads that libtorch is given.
+pub const LARGEST_THREADS: usize = 1024;
+/// The most epochs; a typing error beyond it would only overflow the number of steps.
+pub const LARGEST_EPOCHS: u64 = 1_000_000_000;
+/// The most steps.
+pub const LARGEST_STEPS: u64 = 1_000_000_000_000;
+
+/// `[run]`: name, seed, machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RunConfig {
+    /// The run's name: letters, digits, `-`, `_` and `.`, at most 100. Default: the manifest's file name without
+    /// `.toml`.
+    pub name: String,
+    /// The seed of all random numbers, but for those of `[seed]` and the data split. Default: 0.
+    pub seed: u64,
+    /// `auto` (the first CUDA device, else the CPU), `cpu`, `cuda` or `cuda:1`. Default: `auto`.
+    pub device: String,
+    /// The type of weights and activations. Default: `float32`.
+    pub dtype: Dtype,
+    /// Threads that one operation on the CPU uses, 1 to 1024. Results depend on it in the last bits. Default: the
+    /// processors at hand.
+    pub threads: usize,
+    /// The run directory, relative to the working directory. Default: `runs/NAME`.
+    pub directory: PathBuf,
+}
+
+/// The type of weights and activations.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dtype {
+    /// 32 bits.
+    #[default]
+    Float32,
+    /// 64 bits, for exact comparisons.
+    Float64,
+}
+
+/// `[seed]`: the seeds for single purposes; each is `run.seed` by default.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SeedConfig {
+    /// The order of training images. Default: `run.seed`.
+    pub data: u64,
+    /// The initial weights. Default: `run.seed`.
+    pub init: u64,
+    /// The subnets that training and ranking draw. Default: `run.seed`.
+    pub sampling: u64,
+    /// Flips, crops and cutouts. Default: `run.seed`.
+    pub augmentation: u64,
+}
+
+/// `[train]`: how long and how.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainConfig {
+    /// Passes over the training images. Either this or `steps`; 0 only ranks what `init_from` gives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epochs: Option<u64>,
+    /// Updates of the weights. Either this or `epochs`; 0 only ranks what `init_from` gives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps: Option<u64>,
+    /// The base learning rate, which the scheduler's factor multiplies.
+    pub lr: f64,
+    /// The greatest 2-norm of a step's gradient, which is scaled down to it. Default: not clipped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clip_norm: Option<f64>,
+    /// What happens to parameters that a step does not reach. Default: `skip`.
+    #[serde(default)]
+    pub inactive: Inactive,
+    /// Initial weights from a file. Default: drawn from `seed.init`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init_from: Option<InitFrom>,
+    /// Ends the run after so many steps, with the schedule of the whole length. Default: the whole length.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_after: Option<u64>,
+    /// Steps between two lines of `metrics.jsonl`. Default: 1.
+    #[serde(default = "one")]
+    pub log_every: u64,
+    /// Steps between two checkpoints. Default: an epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint_every: Option<u64>,
+}
+
+/// What happens to parameters that a step does not reach.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Inactive {
+    /// Nothing: they and their state stay as they are.
+    #[default]
+    Skip,
+    /// They are updated with a gradient of zero, so that decay and momentum go on.
+    Decay,
+}
+
+/// Initial weights from a safetensors file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InitFrom {
+    /// The file.
+    pub file: PathBuf,
+    /// Rules from names in the file to names of parameters. Default: names stay.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub map: BTreeMap<String, String>,
+}
+
+/// How long a run trains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Length {
+    /// Passes over the training images.
+    Epochs(u64),
+    /// Updates of the weights.
+    Steps(u64),
+}
+
+/// `[rank]`: which subnets are scored, on what, and when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RankConfig {
+    /// So many subnets, drawn at random. Either this or `architectures`. Default, without either: 100.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subnets: Option<u64>,
+    /// A file with the subnets' texts, one a line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub architectures: Option<PathBuf>,
+    /// Epochs between two rankings. Default: 0, at the end alone.
+    #[serde(default)]
+    pub every: u64,
+    /// Images in a batch. Default: 256.
+    #[serde(default = "rank_batch")]
+    pub batch_size: usize,
+    /// The most images to rank on. Default: all that `data.split` holds for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images: Option<usize>,
+    /// How many of the best are printed. Default: 10.
+    #[serde(default = "ten")]
+    pub top: usize,
+}
+
+impl Default for RunConfig {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            name: "run".to_owned(),
+            seed: 0,
+            device: "auto".to_owned(),
+            dtype: Dtype::default(),
+            threads: cores.min(LARGEST_THREADS),
+            directory: "runs/run".into(),
+        }
+    }
+}
+
+impl TrainConfig {
+    /// How long the run trains.
+    pub fn length(&self) -> Length {
+        match (self.epochs, self.steps) {
+            (Some(epochs), _) => Length::Epochs(epochs),
+            (None, steps) => Length::Steps(steps.unwrap_or_default()),
+        }
+    }
+}
+
+impl Dtype {
+    /// Its name in a manifest.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Float32 => "float32",
+            Self::Float64 => "float64",
+        }
+    }
+}
+
+fn one() -> u64 {
+    1
+}
+
+fn ten() -> usize {
+    10
+}
+
+fn rank_batch() -> usize {
+    256
+}

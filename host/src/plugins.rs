@@ -1,0 +1,285 @@
+//! From `use` in a manifest, or a lock, to a component that can be called.
+
+mod build;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use nshot_abi::abi_stable::sabi_trait::TD_Opaque;
+use nshot_abi::host::Task_TO;
+use nshot_loader::{ComponentInfo, Folders, Hash, Kind, Loader, Plugin, PluginFile, Store};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::boundary::{SERVICES, TaskView};
+use crate::component::{Identity, LrScheduler, Optimizer, Sampler, StateGroups};
+use crate::failure::{Failure, Result};
+use crate::manifest::{Component, Use};
+use crate::space::{Space, Task};
+
+/// A component that was found and whose file is loaded.
+pub struct Resolved {
+    kind: Kind,
+    info: ComponentInfo,
+    plugin: Arc<Plugin>,
+    settings: Map<String, Value>,
+}
+
+/// What a lock pins of a component.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pinned {
+    /// The component's name.
+    pub component: String,
+    /// `group/name` of its plugin.
+    pub plugin: String,
+    /// The plugin's version.
+    pub version: String,
+    /// SHA-256 of the plugin's file, in hexadecimal.
+    pub sha256: String,
+}
+
+/// Finds and loads components.
+pub struct Plugins {
+    loader: Loader,
+    folders: Folders,
+}
+
+impl Plugins {
+    /// With the plugins beside this program and in the user's folder, and the user's store.
+    ///
+    /// # Errors
+    /// There is no folder for the store.
+    pub fn open() -> Result<Self> {
+        let folder = nshot_loader::default_store().ok_or_else(|| {
+            Failure::new("there is no folder for the plugin store").hint("set HOME, or XDG_DATA_HOME")
+        })?;
+        let probe = nshot_loader::probe::beside_this_program()
+            .map_err(|error| Failure::new(format!("cannot tell where this program is: {error}")))?;
+        Ok(Self { loader: Loader::new(Store::open(folder)?, probe, &SERVICES), folders: Folders::standard() })
+    }
+
+    /// The loader.
+    pub fn loader(&self) -> &Loader {
+        &self.loader
+    }
+
+    /// The folders that are searched.
+    pub fn folders(&self) -> &Folders {
+        &self.folders
+    }
+
+    /// The component that a manifest's table names.
+    ///
+    /// # Errors
+    /// It is not found, is ambiguous, does not build, or its file is refused.
+    pub fn resolve(&self, kind: Kind, table: &Component) -> Result<Resolved> {
+        let (file, name) = match &table.uses {
+            Use::Path { path, component } => {
+                let file = self.loader.describe(&library(path)?)?;
+                let name = only_component(&file, kind, component.as_deref())?;
+                (file, name)
+            }
+            Use::Named { group, plugin, component, version } => {
+                let wanted = |file: &PluginFile| {
+                    group.as_ref().is_none_or(|group| file.metadata.group == *group)
+                        && plugin.as_ref().is_none_or(|plugin| file.metadata.plugin == *plugin)
+                        && version.as_ref().is_none_or(|version| {
+                            semver::Version::parse(&file.metadata.version).is_ok_and(|found| version.matches(&found))
+                        })
+                };
+                (self.find(kind, component, wanted)?, component.clone())
+            }
+        };
+        self.load(kind, file, &name, table.settings.clone())
+    }
+
+    /// The component that a lock pins, from the store.
+    ///
+    /// # Errors
+    /// The file is not in the store, or is refused.
+    pub fn pinned(&self, kind: Kind, pinned: &Pinned, settings: Map<String, Value>) -> Result<Resolved> {
+        let hash: Hash = pinned.sha256.parse().map_err(|_| {
+            Failure::new(format!("the lock names `{}` as a SHA-256, which it is not", pinned.sha256))
+        })?;
+        let file = self.loader.describe_stored(&hash)?;
+        self.load(kind, file, &pinned.component, settings)
+    }
+
+    fn load(&self, kind: Kind, file: PluginFile, name: &str, settings: Map<String, Value>) -> Result<Resolved> {
+        let info = file.component(kind, name).cloned().ok_or_else(|| {
+            Failure::new(format!("the plugin `{}` has no {kind} `{name}`", file.origin.display()))
+        })?;
+        for warning in &file.warnings {
+            tracing::warn!("{warning}");
+        }
+        let plugin = self.loader.load_stored(&file.sha256)?;
+        Ok(Resolved { kind, info, plugin, settings })
+    }
+
+    fn find(&self, kind: Kind, name: &str, wanted: impl Fn(&PluginFile) -> bool) -> Result<PluginFile> {
+        let (mut fitting, mut others, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+        for found in self.loader.list(&self.folders) {
+            match found.file {
+                Ok(file) if file.component(kind, name).is_some() && wanted(&file) => {
+                    // The same file in two folders is one plugin.
+                    if fitting.iter().all(|other: &PluginFile| other.sha256 != file.sha256) {
+                        fitting.push(file);
+                    }
+                }
+                Ok(file) => others.push(file),
+                Err(error) => refused.push(error.to_string()),
+            }
+        }
+        match fitting.len() {
+            1 => Ok(fitting.remove(0)),
+            0 => Err(self.absent(kind, name, &others, &refused)),
+            _ => {
+                let candidates: Vec<String> = fitting
+                    .iter()
+                    .map(|f| format!("`{}/{}:{name}`, {}", f.metadata.group, f.metadata.plugin, f.origin.display()))
+                    .collect();
+                Err(Failure::new(format!("the {kind} `{name}` is in {} plugins", candidates.len()))
+                    .hint(format!("name one of them:\n  {}", candidates.join("\n  "))))
+            }
+        }
+    }
+
+    fn absent(&self, kind: Kind, name: &str, others: &[PluginFile], refused: &[String]) -> Failure {
+        let known: Vec<&str> = others
+            .iter()
+            .flat_map(|file| &file.components)
+            .filter(|component| component.kind == kind)
+            .map(|component| component.name.as_str())
+            .collect();
+        let failure = Failure::new(format!("there is no {kind} `{name}`"));
+        if let Some(line) = refused.first() {
+            let first = line.split("\n\n").next().unwrap_or_default();
+            return failure.hint(format!("{} plugin files were refused, such as: {first}", refused.len()));
+        }
+        let near = |known: &&&str| strsim::damerau_levenshtein(known, name);
+        match known.iter().min_by_key(near).filter(|known| near(known) <= 3) {
+            Some(nearest) => failure.hint(format!("did you mean `{nearest}`?")),
+            None if known.is_empty() => {
+                let folders: Vec<String> = self.folders.paths().map(|p| p.display().to_string()).collect();
+                failure.hint(format!("no {kind} is in the plugin folders: {}", folders.join(", ")))
+            }
+            None => failure.hint(format!("there are: {}", known.join(", "))),
+        }
+    }
+}
+
+/// The library of a path: the file itself, or what the crate there builds.
+fn library(path: &Path) -> Result<PathBuf> {
+    if path.is_dir() { build::build(path) } else { Ok(path.to_owned()) }
+}
+
+fn only_component(file: &PluginFile, kind: Kind, name: Option<&str>) -> Result<String> {
+    let names: Vec<&str> =
+        file.components.iter().filter(|component| component.kind == kind).map(|c| c.name.as_str()).collect();
+    match (name, &names[..]) {
+        (Some(name), _) => Ok(name.to_owned()),
+        (None, [only]) => Ok((*only).to_owned()),
+        (None, []) => Err(Failure::new(format!("the plugin `{}` has no {kind}", file.origin.display()))),
+        (None, several) => {
+            let failure = format!("the plugin `{}` has {} of kind {kind}", file.origin.display(), several.len());
+            let hint = format!("name one: use = {{ path = …, component = \"{}\" }}", several[0]);
+            Err(Failure::new(failure).hint(hint))
+        }
+    }
+}
+
+impl Resolved {
+    /// What a lock pins of it.
+    pub fn pin(&self) -> Pinned {
+        let metadata = &self.plugin.file.metadata;
+        Pinned {
+            component: self.info.name.clone(),
+            plugin: format!("{}/{}", metadata.group, metadata.plugin),
+            version: metadata.version.clone(),
+            sha256: self.plugin.file.sha256.to_string(),
+        }
+    }
+
+    /// The plugin file.
+    pub fn file(&self) -> &PluginFile {
+        &self.plugin.file
+    }
+
+    /// The settings' first key that the component's schema does not have, with what it has.
+    pub fn unknown_setting(&self) -> Option<(String, Vec<String>)> {
+        let schema = self.info.schema.get("properties").and_then(Value::as_object);
+        let closed = self.info.schema.get("additionalProperties") == Some(&Value::Bool(false));
+        let known: Vec<String> = schema.map(|keys| keys.keys().cloned().collect()).unwrap_or_default();
+        let unknown = self.settings.keys().find(|key| !known.contains(key)).filter(|_| closed)?;
+        Some((unknown.clone(), known))
+    }
+
+    fn identity(&self, kind: &'static str) -> Identity {
+        let metadata = &self.plugin.file.metadata;
+        let plugin = format!("{}/{} {}", metadata.group, metadata.plugin, metadata.version);
+        Identity { kind, name: self.info.name.clone(), plugin }
+    }
+
+    fn json(&self) -> String {
+        Value::Object(self.settings.clone()).to_string()
+    }
+
+    /// Makes the search space for a task.
+    ///
+    /// # Errors
+    /// The settings or the task are refused, or what the space declares is wrong.
+    pub fn space(&self, task: &Task) -> Result<Space> {
+        debug_assert_eq!(self.kind, Kind::SearchSpace);
+        let identity = self.identity("search space");
+        let view = TaskView(task.clone());
+        let make = self.plugin.root.search_space();
+        let object = identity.call("new", || {
+            make(self.info.name.as_str().into(), self.json().as_str().into(), Task_TO::from_ptr(&view, TD_Opaque))
+        })?;
+        Space::new(identity, object, task.clone())
+    }
+
+    /// Makes the sampler.
+    ///
+    /// # Errors
+    /// The settings are refused.
+    pub fn sampler(&self) -> Result<Sampler> {
+        let (identity, make) = (self.identity("sampler"), self.plugin.root.sampler());
+        let object =
+            identity.call("new", || make(self.info.name.as_str().into(), self.json().as_str().into()))?;
+        Ok(Sampler::new(identity, object))
+    }
+
+    /// Makes the learning-rate scheduler.
+    ///
+    /// # Errors
+    /// The settings are refused.
+    pub fn lr_scheduler(&self) -> Result<LrScheduler> {
+        let (identity, make) = (self.identity("scheduler"), self.plugin.root.lr_scheduler());
+        let object =
+            identity.call("new", || make(self.info.name.as_str().into(), self.json().as_str().into()))?;
+        Ok(LrScheduler::new(identity, object))
+    }
+
+    /// Makes the optimizer.
+    ///
+    /// # Errors
+    /// The settings are refused.
+    pub fn optimizer(&self) -> Result<Optimizer> {
+        let (identity, make) = (self.identity("optimizer"), self.plugin.root.optimizer());
+        let object =
+            identity.call("new", || make(self.info.name.as_str().into(), self.json().as_str().into()))?;
+        Ok(Optimizer::new(identity, object))
+    }
+
+    /// Makes the state groups.
+    ///
+    /// # Errors
+    /// The settings are refused.
+    pub fn state_groups(&self) -> Result<StateGroups> {
+        let (identity, make) = (self.identity("state groups"), self.plugin.root.state_groups());
+        let object =
+            identity.call("new", || make(self.info.name.as_str().into(), self.json().as_str().into()))?;
+        Ok(StateGroups::new(identity, object))
+    }
+}

@@ -1,0 +1,258 @@
+//! How far a long task is: a bar on a terminal, a line every few seconds elsewhere, nothing if quiet. All on standard
+//! error; what is said here never shapes a result.
+
+use std::fmt::Write as _;
+use std::io::{IsTerminal as _, Write as _};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// Between two lines where there is no terminal.
+const LINE_EVERY: Duration = Duration::from_secs(5);
+/// Between two changes of the bar.
+const DRAW_EVERY: Duration = Duration::from_millis(100);
+/// The rate is that of about so much time past.
+const WINDOW: Duration = Duration::from_secs(5);
+
+/// What is told of a task besides its count. None is left out.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Figures {
+    /// Images since the last call, for the images per second.
+    pub images: u64,
+    /// The training loss.
+    pub loss: Option<f64>,
+    /// The learning rate.
+    pub lr: Option<f64>,
+    /// The best score yet, 0 to 1.
+    pub best: Option<f64>,
+}
+
+/// The progress of one task.
+#[derive(Debug)]
+pub struct Progress {
+    what: String,
+    total: u64,
+    done: u64,
+    figures: Figures,
+    rate: Rate,
+    shown: Instant,
+    display: Display,
+}
+
+#[derive(Debug)]
+enum Display {
+    Bar(ProgressBar),
+    Lines,
+    Quiet,
+}
+
+impl Progress {
+    /// Starts a task of `total` steps, such as `train` or `rank`.
+    pub fn start(what: &str, total: u64, quiet: bool) -> Self {
+        Self::start_at(what, 0, total, quiet)
+    }
+
+    /// The same, for a task of which `done` steps were done in an earlier process.
+    pub fn start_at(what: &str, done: u64, total: u64, quiet: bool) -> Self {
+        let display = if quiet {
+            Display::Quiet
+        } else if std::io::stderr().is_terminal() {
+            Display::Bar(bar(what, done, total))
+        } else {
+            Display::Lines
+        };
+        let now = Instant::now();
+        let (what, figures) = (what.to_owned(), Figures::default());
+        Self { what, total, done, figures, rate: Rate::new(now), shown: now, display }
+    }
+
+    /// `steps` more are done.
+    pub fn advance(&mut self, steps: u64, figures: &Figures) {
+        self.done += steps;
+        self.figures = *figures;
+        let now = Instant::now();
+        self.rate.add(steps, figures.images, now);
+        let every = match &self.display {
+            Display::Bar(_) => DRAW_EVERY,
+            Display::Lines => LINE_EVERY,
+            Display::Quiet => return,
+        };
+        if now.duration_since(self.shown) >= every {
+            self.shown = now;
+            self.show();
+        }
+    }
+
+    /// Says something above the bar.
+    pub fn say(&self, text: &str) {
+        match &self.display {
+            Display::Bar(bar) => bar.suspend(|| say(text)),
+            Display::Lines => say(text),
+            Display::Quiet => {}
+        }
+    }
+
+    /// Ends the task with a text, such as `1,000 steps in 12 s`; nothing is said for an empty one.
+    pub fn finish(self, text: &str) {
+        if let Display::Bar(bar) = &self.display {
+            bar.finish_and_clear();
+        }
+        if !matches!(self.display, Display::Quiet) && !text.is_empty() {
+            say(text);
+        }
+    }
+
+    fn show(&self) {
+        let text = describe(&self.figures, &self.rate, self.total.saturating_sub(self.done));
+        match &self.display {
+            Display::Bar(bar) => {
+                bar.set_position(self.done);
+                bar.set_message(text);
+            }
+            Display::Lines => say(&format!("{} {}/{}{text}", self.what, self.done, self.total)),
+            Display::Quiet => {}
+        }
+    }
+}
+
+/// A line on standard error; that it may be closed is nobody's failure.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+fn bar(what: &str, done: u64, total: u64) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr()).with_position(done);
+    let style = ProgressStyle::with_template("{prefix} {bar:24} {pos}/{len}{msg}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
+    bar.set_prefix(what.to_owned());
+    bar
+}
+
+/// `, 35.2 steps/s, 2253 images/s, loss 2.1034, lr 0.025, 25 s left`
+fn describe(figures: &Figures, rate: &Rate, left: u64) -> String {
+    let mut text = String::new();
+    let mut add = |part: std::fmt::Arguments| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, ", {part}");
+    };
+    if let Some((steps, images)) = rate.per_second() {
+        add(format_args!("{} steps/s", three_digits(steps)));
+        if images > 0.0 {
+            add(format_args!("{} images/s", three_digits(images)));
+        }
+    }
+    if let Some(loss) = figures.loss {
+        add(format_args!("loss {loss:.4}"));
+    }
+    if let Some(lr) = figures.lr {
+        add(format_args!("lr {}", three_digits(lr)));
+    }
+    if let Some(best) = figures.best {
+        add(format_args!("best {:.2} %", best * 100.0));
+    }
+    if let Some((steps, _)) = rate.per_second()
+        && steps > 0.0
+    {
+        add(format_args!("{} left", duration(left as f64 / steps)));
+    }
+    text
+}
+
+fn three_digits(value: f64) -> String {
+    match value.abs() {
+        size if size >= 100.0 => format!("{value:.0}"),
+        size if size >= 10.0 => format!("{value:.1}"),
+        size if size >= 0.01 || size == 0.0 => format!("{value:.3}"),
+        _ => format!("{value:.2e}"),
+    }
+}
+
+/// Seconds in words: `8.3 s`, `25 s`, `3 min 20 s`, `2 h 5 min`.
+pub fn duration(seconds: f64) -> String {
+    let whole = seconds.max(0.0).round() as u64;
+    match whole {
+        0..10 => format!("{:.1} s", seconds.max(0.0)),
+        10..60 => format!("{whole} s"),
+        60..3600 => format!("{} min {} s", whole / 60, whole % 60),
+        _ => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
+    }
+}
+
+/// Steps and images per second of the time just past.
+#[derive(Debug)]
+struct Rate {
+    since: Instant,
+    steps: u64,
+    images: u64,
+    /// Of the window before; it speaks until this one has a second.
+    known: Option<(f64, f64)>,
+}
+
+impl Rate {
+    fn new(now: Instant) -> Self {
+        Self { since: now, steps: 0, images: 0, known: None }
+    }
+
+    fn add(&mut self, steps: u64, images: u64, now: Instant) {
+        self.steps += steps;
+        self.images += images;
+        let passed = now.duration_since(self.since);
+        if passed < Duration::from_secs(1) && self.known.is_some() || passed.is_zero() {
+            return;
+        }
+        let seconds = passed.as_secs_f64();
+        self.known = Some((self.steps as f64 / seconds, self.images as f64 / seconds));
+        if passed >= WINDOW {
+            (self.since, self.steps, self.images) = (now, 0, 0);
+        }
+    }
+
+    fn per_second(&self) -> Option<(f64, f64)> {
+        self.known
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_tells_rate_and_time_left() {
+        let start = Instant::now();
+        let mut rate = Rate::new(start);
+        rate.add(20, 1280, start + Duration::from_secs(2));
+        let figures = Figures { loss: Some(2.30259), lr: Some(0.025), ..Figures::default() };
+        assert_eq!(
+            describe(&figures, &rate, 1000),
+            ", 10.0 steps/s, 640 images/s, loss 2.3026, lr 0.025, 1 min 40 s left"
+        );
+        assert_eq!(describe(&Figures::default(), &Rate::new(start), 5), "");
+    }
+
+    #[test]
+    fn the_rate_follows_the_time_just_past() {
+        let start = Instant::now();
+        let mut rate = Rate::new(start);
+        rate.add(60, 0, start + Duration::from_secs(6));
+        rate.add(1, 0, start + Duration::from_millis(6500));
+        assert_eq!(rate.per_second(), Some((10.0, 0.0)));
+        rate.add(39, 0, start + Duration::from_secs(8));
+        assert_eq!(rate.per_second(), Some((20.0, 0.0)));
+    }
+
+    #[test]
+    fn numbers_are_short() {
+        let shown: Vec<String> = [2253.4, 35.24, 0.025, 1e-5, 0.0].map(three_digits).to_vec();
+        assert_eq!(shown, ["2253", "35.2", "0.025", "1.00e-5", "0.000"]);
+        let shown: Vec<String> = [8.34, 25.0, 200.0, 7500.0].map(duration).to_vec();
+        assert_eq!(shown, ["8.3 s", "25 s", "3 min 20 s", "2 h 5 min"]);
+    }
+
+    #[test]
+    fn quiet_and_empty_tasks_end() {
+        let mut progress = Progress::start("train", 0, true);
+        progress.advance(1, &Figures::default());
+        progress.say("nothing");
+        progress.finish("");
+    }
+}

@@ -1,0 +1,112 @@
+//! Which subnets are ranked: drawn at random, or listed in a file.
+
+use std::collections::HashSet;
+
+use nshot_data::random::Key;
+
+use super::Assigned;
+use crate::experiment::Experiment;
+use crate::failure::{Failure, Result};
+use crate::manifest::RankConfig;
+use crate::selection::Architecture;
+use crate::space::Space;
+
+/// Subnets drawn when the manifest does not say how many.
+const SUBNETS: u64 = 100;
+
+/// The subnets of the final ranking, each with the stage that it belongs to.
+pub(super) fn finally(experiment: &Experiment) -> Result<Assigned> {
+    let Some(rank) = &experiment.manifest.rank else { return Ok(Vec::new()) };
+    let subnets = match listed(&experiment.space, rank)? {
+        Some(listed) => listed,
+        None => drawn(experiment, &experiment.space.all_options(), rank.subnets.unwrap_or(SUBNETS)),
+    };
+    let assigned = subnets.into_iter().filter_map(|subnet| Some((stage_of(experiment, &subnet)?, subnet)));
+    Ok(assigned.collect())
+}
+
+/// The subnets of a ranking during training: those of the final one that the stage holds, or as many drawn there.
+pub(super) fn of_stage(experiment: &Experiment, stage: usize) -> Result<Vec<Architecture>> {
+    let Some(rank) = &experiment.manifest.rank else { return Ok(Vec::new()) };
+    let allowed = &experiment.stages[stage].allowed;
+    Ok(match listed(&experiment.space, rank)? {
+        Some(listed) => listed.into_iter().filter(|subnet| holds(allowed, subnet)).collect(),
+        None => drawn(experiment, allowed, rank.subnets.unwrap_or(SUBNETS)),
+    })
+}
+
+/// Checks the ranking of a manifest before the run starts.
+///
+/// # Errors
+/// The list cannot be read, or no stage holds a subnet of it; the data cannot be batched as asked.
+pub fn check(experiment: &Experiment) -> Result<()> {
+    let Some(rank) = &experiment.manifest.rank else { return Ok(()) };
+    experiment.data.rank_batches(rank.batch_size, rank.images, nshot_data::Layout::Nhwc)?;
+    for subnet in listed(&experiment.space, rank)?.into_iter().flatten() {
+        if stage_of(experiment, &subnet).is_none() {
+            let text = experiment.space.to_text(&subnet)?;
+            return Err(Failure::new(format!("no stage of the sampler holds the subnet {text}")));
+        }
+    }
+    Ok(())
+}
+
+/// The last stage that holds a subnet: later stages start from earlier ones.
+fn stage_of(experiment: &Experiment, subnet: &[u32]) -> Option<usize> {
+    experiment.stages.iter().rposition(|stage| holds(&stage.allowed, subnet))
+}
+
+fn holds(allowed: &[Vec<u32>], subnet: &[u32]) -> bool {
+    allowed.iter().zip(subnet).all(|(options, option)| options.contains(option))
+}
+
+/// The subnets that the manifest's file lists; none if it names no file.
+///
+/// # Errors
+/// The file cannot be read, or a line is no architecture.
+pub fn listed(space: &Space, rank: &RankConfig) -> Result<Option<Vec<Architecture>>> {
+    let Some(path) = &rank.architectures else { return Ok(None) };
+    let text = std::fs::read_to_string(path).map_err(|error| Failure::file("read", path, &error))?;
+    let mut subnets = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let subnet = space.parse(line);
+        subnets.push(subnet.map_err(|failure| failure.context(&format!("{}:{}", path.display(), number + 1)))?);
+    }
+    if subnets.is_empty() {
+        return Err(Failure::new(format!("`{}` lists no architecture", path.display())));
+    }
+    Ok(Some(subnets))
+}
+
+/// Different subnets, drawn uniformly; all of them, in order, if there are no more than that.
+fn drawn(experiment: &Experiment, allowed: &[Vec<u32>], count: u64) -> Vec<Architecture> {
+    let size: f64 = allowed.iter().map(|options| options.len() as f64).product();
+    if size <= count as f64 {
+        return all(allowed);
+    }
+    let mut stream = Key::new(experiment.manifest.seed.sampling, "ranking").stream((0, 0));
+    let mut seen = HashSet::new();
+    let mut subnets = Vec::new();
+    while (subnets.len() as u64) < count {
+        let pick = |options: &Vec<u32>| options[stream.below(options.len() as u64) as usize];
+        let subnet: Architecture = allowed.iter().map(pick).collect();
+        if seen.insert(subnet.clone()) {
+            subnets.push(subnet);
+        }
+    }
+    subnets
+}
+
+/// Every subnet, the first choice most significant.
+fn all(allowed: &[Vec<u32>]) -> Vec<Architecture> {
+    allowed.iter().fold(vec![Vec::new()], |starts, options| {
+        let longer = starts.iter().flat_map(|start| {
+            options.iter().map(move |option| start.iter().copied().chain([*option]).collect())
+        });
+        longer.collect()
+    })
+}

@@ -1,0 +1,61 @@
+//! `scores.csv`: one line for each subnet.
+
+use std::fs::File;
+use std::path::Path;
+
+use super::Score;
+use crate::failure::{Failure, Result};
+use crate::run_directory::write_atomically;
+
+/// Writes scores as CSV, in one piece.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn write_scores(path: &Path, scores: &[Score]) -> Result<()> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for score in scores {
+        writer.serialize(score)?;
+    }
+    let bytes = writer.into_inner().map_err(|error| Failure::new(error.to_string()))?;
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(|error| Failure::file("create", folder, &error))?;
+    }
+    write_atomically(path, &bytes)
+}
+
+/// Reads `scores.csv`.
+///
+/// # Errors
+/// It cannot be read, or a line is damaged.
+pub fn read_scores(path: &Path) -> Result<Vec<Score>> {
+    let damaged = |error: csv::Error| Failure::new(format!("cannot read `{}`: {error}", path.display()));
+    csv::Reader::from_path(path).map_err(damaged)?.deserialize().collect::<Result<_, _>>().map_err(damaged)
+}
+
+/// The scores that an earlier process left in a partial file, as far as they are whole and in order.
+pub(super) fn resume(path: &Path, texts: &[String]) -> Result<Vec<Score>> {
+    let Ok(bytes) = std::fs::read(path) else { return Ok(Vec::new()) };
+    // A line without its end may be cut inside a number.
+    let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
+    let mut reader = csv::Reader::from_reader(&bytes[..whole]);
+    let rows = reader.deserialize::<Score>().map_while(Result::ok);
+    Ok(rows.zip(texts).take_while(|(row, text)| row.architecture == **text).map(|(row, _)| row).collect())
+}
+
+/// Appends scores to a partial file, each flushed.
+pub(super) struct Appender(csv::Writer<File>);
+
+impl Appender {
+    pub(super) fn open(path: &Path, scores: &[Score]) -> Result<Self> {
+        write_scores(path, scores)?;
+        let file = File::options().append(true).open(path);
+        let file = file.map_err(|error| Failure::file("write", path, &error))?;
+        let builder = csv::WriterBuilder::new().has_headers(scores.is_empty()).from_writer(file);
+        Ok(Self(builder))
+    }
+
+    pub(super) fn append(&mut self, score: &Score) -> Result<()> {
+        self.0.serialize(score)?;
+        self.0.flush().map_err(|error| Failure::new(format!("cannot write a score: {error}")))
+    }
+}

@@ -1,0 +1,243 @@
+//! The folder of one run: what it was made of, what it measured, where it stands.
+//!
+//! | file | holds | compared |
+//! |---|---|---|
+//! | `manifest.toml` | the manifest, resolved | |
+//! | `lock.json` | plugin and data files by hash, versions, machine: [`Lock`] | |
+//! | `metrics.jsonl` | a line for each logged step: [`Journal`] | byte for byte |
+//! | `timing.jsonl` | what differs from run to run: [`Journal`] | |
+//! | `status.json` | where the run stands: [`Status`] | |
+//! | `log.txt` | texts with their time: [`Log`] | |
+//!
+//! A run directory appears whole or not at all: it is filled beside its place and renamed. One process at a time
+//! writes in it; the system releases a dead process's hold.
+
+mod files;
+mod journal;
+mod lock;
+mod log;
+mod status;
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use crate::failure::{Failure, Result};
+
+pub use files::{sync_folder, write_atomically};
+pub use journal::Journal;
+pub use lock::{Lock, LockedComponent, Machine};
+pub use log::Log;
+pub use status::{Best, State, Status};
+
+/// The file whose hold says that a process writes in the directory.
+const HOLD: &str = ".hold";
+/// The resolved manifest.
+pub const MANIFEST: &str = "manifest.toml";
+/// The lock.
+pub const LOCK: &str = "lock.json";
+/// The deterministic figures.
+pub const METRICS: &str = "metrics.jsonl";
+/// The figures that are not.
+pub const TIMING: &str = "timing.jsonl";
+/// Where the run stands.
+pub const STATUS: &str = "status.json";
+/// The texts.
+pub const LOG: &str = "log.txt";
+
+/// A run directory that this process alone writes in.
+#[derive(Debug)]
+pub struct RunDirectory {
+    path: PathBuf,
+    /// Open as long as the directory is held.
+    _hold: File,
+}
+
+impl RunDirectory {
+    /// Makes a run directory with the resolved manifest and the lock in it.
+    ///
+    /// # Errors
+    /// It exists and is not empty, or cannot be written.
+    pub fn create(path: &Path, manifest: &str, lock: &Lock) -> Result<Self> {
+        Self::check_absent(path)?;
+        let parent = match path.parent() {
+            Some(parent) if parent != Path::new("") => parent,
+            _ => Path::new("."),
+        };
+        std::fs::create_dir_all(parent).map_err(|error| Failure::file("make the folder", parent, &error))?;
+        let beside = tempfile::Builder::new().prefix(".new-run-").tempdir_in(parent);
+        let beside = beside.map_err(|error| Failure::file("make a folder in", parent, &error))?;
+        open_to_all(beside.path());
+        let hold = hold(beside.path())?;
+        write_atomically(&beside.path().join(MANIFEST), manifest.as_bytes())?;
+        write_atomically(&beside.path().join(LOCK), &lock.to_json()?)?;
+        std::fs::rename(beside.path(), path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::DirectoryNotEmpty | std::io::ErrorKind::AlreadyExists => exists(path),
+            _ => Failure::file("make the run directory", path, &error),
+        })?;
+        // It has its name; nothing is left to remove.
+        let _ = beside.keep();
+        sync_folder(parent)?;
+        Ok(Self { path: path.to_owned(), _hold: hold })
+    }
+
+    /// Refuses a path that is taken, so that this is known before anything is computed.
+    ///
+    /// # Errors
+    /// The path is a folder that is not empty, or no folder.
+    pub fn check_absent(path: &Path) -> Result<()> {
+        match std::fs::read_dir(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {
+                Err(Failure::new(format!("the run directory `{}` cannot be made: a file is there", path.display())))
+            }
+            Err(error) => Err(Failure::file("read the folder", path, &error)),
+            Ok(mut entries) => entries.next().map_or(Ok(()), |_| Err(exists(path))),
+        }
+    }
+
+    /// Opens the directory of an earlier run to go on with it.
+    ///
+    /// # Errors
+    /// It is no run directory, or another process writes in it.
+    pub fn open(path: &Path) -> Result<Self> {
+        if !path.is_dir() {
+            return Err(Failure::usage(format!("there is no run directory `{}`", path.display()))
+                .hint("`nshot runs list` shows those that there are"));
+        }
+        if !is_run(path) {
+            let wrong = format!("`{}` is no run directory: it has no `{MANIFEST}`", path.display());
+            return Err(Failure::usage(wrong));
+        }
+        Ok(Self { path: path.to_owned(), _hold: hold(path)? })
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The path of a file in it.
+    pub fn join(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Writes a file in it, whole or not at all.
+    ///
+    /// # Errors
+    /// It cannot be written; what was there stands.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        write_atomically(&self.join(name), bytes)
+    }
+
+    /// What the run was made of.
+    ///
+    /// # Errors
+    /// `lock.json` cannot be read.
+    pub fn lock(&self) -> Result<Lock> {
+        Lock::read(&self.join(LOCK))
+    }
+
+    /// Says where the run stands.
+    ///
+    /// # Errors
+    /// `status.json` cannot be written.
+    pub fn write_status(&self, status: &Status) -> Result<()> {
+        status.write(&self.join(STATUS))
+    }
+}
+
+/// Whether a folder is a run directory.
+pub fn is_run(path: &Path) -> bool {
+    path.join(MANIFEST).is_file()
+}
+
+/// Whether a process writes in a run directory at this moment.
+pub fn is_held(path: &Path) -> bool {
+    let file = File::open(path.join(HOLD));
+    file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
+fn hold(folder: &Path) -> Result<File> {
+    let path = folder.join(HOLD);
+    let file = File::options().create(true).truncate(false).write(true).open(&path);
+    let file = file.map_err(|error| Failure::file("write", &path, &error))?;
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => Err(Failure::new(format!(
+            "another process is working in the run directory `{}`",
+            folder.display()
+        ))
+        .hint("wait for it, or stop it with Ctrl-C")),
+        // A file system without locks: better a run without a guard than none.
+        Err(TryLockError::Error(_)) | Ok(()) => Ok(file),
+    }
+}
+
+fn exists(path: &Path) -> Failure {
+    let path = path.display();
+    Failure::new(format!("the run directory `{path}` exists and is not empty")).hint(format!(
+        "to go on with that run: `nshot resume {path}`; for another one: `--directory DIR`, or remove it"
+    ))
+}
+
+/// A temporary folder is its maker's alone; a run directory is as open as any folder.
+fn open_to_all(folder: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    // What the user's mask allows is not to be had without changing it: 755 is what it usually leaves.
+    let _ = std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn create(path: &Path) -> Result<RunDirectory> {
+        RunDirectory::create(path, "[run]\n", &Lock::default())
+    }
+
+    #[test]
+    fn a_run_directory_is_made_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("runs/a");
+        let run = create(&path).unwrap();
+        assert_eq!(std::fs::read_to_string(run.join(MANIFEST)).unwrap(), "[run]\n");
+        assert_eq!(run.lock().unwrap(), Lock::default());
+        let entries = std::fs::read_dir(path.parent().unwrap()).unwrap().count();
+        assert_eq!(entries, 1, "nothing is left beside it");
+        let empty = folder.path().join("empty");
+        std::fs::create_dir(&empty).unwrap();
+        create(&empty).unwrap();
+    }
+
+    #[test]
+    fn an_existing_one_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        drop(create(&path).unwrap());
+        let shown = path.display();
+        assert_eq!(
+            create(&path).unwrap_err().to_string(),
+            format!(
+                "the run directory `{shown}` exists and is not empty\n\nhint: to go on with that run: \
+                 `nshot resume {shown}`; for another one: `--directory DIR`, or remove it"
+            )
+        );
+        let file = folder.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        assert!(create(&file).unwrap_err().message.ends_with("a file is there"));
+    }
+
+    #[test]
+    fn one_process_at_a_time_holds_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        let run = create(&path).unwrap();
+        assert!(is_held(&path));
+        let refused = RunDirectory::open(&path).unwrap_err();
+        assert!(refused.message.starts_with("another process is working in the run directory"));
+        drop(run);
+        assert!(!is_held(&path));
+        assert_eq!(RunDirectory::open(&path).unwrap().path(), path);
+        assert!(RunDirectory::open(folder.path()).unwrap_err().message.contains("is no run directory"));
+        assert!(RunDirectory::open(&path.join("b")).unwrap_err().message.contains("there is no run directory"));
+    }
+}

@@ -1,0 +1,337 @@
+//! The search space: what the plugin declared, and the graphs of its subnets.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use nshot_abi::abi_stable::sabi_trait::TD_Opaque;
+use nshot_abi::abi_stable::std_types::{RSlice, RVec};
+use nshot_abi::component::SearchSpaceBox;
+use nshot_abi::host::{Declare_TO, Graph_TO};
+use nshot_graph::{Builder, Cost, Graph, Mode, Parameters, Plan, Role, Shape};
+
+use crate::boundary::{DeclareHost, Declared, DescribeHost};
+use crate::component::Identity;
+use crate::failure::{Failure, Result};
+use crate::selection::{Architecture, Selection};
+
+/// The cache of subnets holds graphs of about this many nodes together (some 100 MB).
+const CACHED_NODES: usize = 200_000;
+/// A space's text of an architecture is at most this long, in bytes.
+const TEXT_LENGTH: usize = 16_384;
+
+/// The task: what a network takes and gives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Task {
+    /// Shape of an image, `[C, H, W]`.
+    pub input_shape: [u64; 3],
+    /// Number of classes.
+    pub classes: u64,
+}
+
+/// A choice of the space.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice {
+    /// Its name.
+    pub name: String,
+    /// Names of its options, in order.
+    pub options: Vec<String>,
+}
+
+/// One subnet: its graph, checked, and what follows from it.
+#[derive(Debug)]
+pub struct Subnet {
+    /// The graph as described.
+    pub graph: Graph,
+    /// Its costs.
+    pub cost: Cost,
+    /// Indices of the parameters that it reaches.
+    pub reached: Vec<usize>,
+    /// What to compute in training.
+    pub training: Plan,
+    /// What to compute in evaluation.
+    pub evaluation: Plan,
+}
+
+impl Subnet {
+    /// A measure of complexity by its name.
+    ///
+    /// # Errors
+    /// An unknown name.
+    pub fn complexity(&self, measure: &str) -> Result<f64, String> {
+        match measure {
+            "weights" => Ok(self.cost.weights as f64),
+            "params" => Ok(self.cost.params as f64),
+            "macs" => Ok(self.cost.macs as f64),
+            other => {
+                let other: String = other.chars().take(40).collect();
+                Err(format!("unknown measure `{other}`; this host has weights, params, macs"))
+            }
+        }
+    }
+}
+
+/// A search space for a task.
+pub struct Space {
+    identity: Identity,
+    object: SearchSpaceBox,
+    task: Task,
+    inputs: Vec<(String, Shape)>,
+    declared: Declared,
+    smallest: Architecture,
+    largest: Architecture,
+    cache: Mutex<Cache>,
+}
+
+impl Space {
+    /// Asks the plugin's space for its declarations and checks them, the extremes described.
+    ///
+    /// # Errors
+    /// Whatever is wrong with them.
+    pub fn new(identity: Identity, object: SearchSpaceBox, task: Task) -> Result<Self> {
+        let mut declare = DeclareHost::default();
+        identity.call("declare", || object.declare(Declare_TO::from_ptr(&mut declare, TD_Opaque)))?;
+        let [c, h, w] = task.input_shape.map(|size| size as i64);
+        let inputs = vec![("image".to_owned(), vec![-1, c, h, w]), ("progress".to_owned(), vec![])];
+        let mut space = Self {
+            identity,
+            object,
+            task,
+            inputs,
+            declared: declare.declared,
+            smallest: Vec::new(),
+            largest: Vec::new(),
+            cache: Mutex::default(),
+        };
+        space.smallest = space.extreme("smallest")?;
+        space.largest = space.extreme("largest")?;
+        Ok(space)
+    }
+
+    fn extreme(&self, which: &str) -> Result<Architecture> {
+        let smallest = which == "smallest";
+        let asked = || if smallest { self.object.smallest() } else { self.object.largest() };
+        let architecture = self.identity.call("extremes", asked)?.into_vec();
+        self.check(&architecture)
+            .map_err(|text| self.identity.failure("extremes", &format!("the {which}: {text}")))?;
+        self.subnet(&Selection::of(&architecture))?;
+        Ok(architecture)
+    }
+
+    /// Who it is.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// The task that it was made for.
+    pub fn task(&self) -> &Task {
+        &self.task
+    }
+
+    /// The choices, in order.
+    pub fn choices(&self) -> &[Choice] {
+        &self.declared.choices
+    }
+
+    /// The declared parameters.
+    pub fn parameters(&self) -> &Parameters {
+        &self.declared.parameters
+    }
+
+    /// The smallest architecture.
+    pub fn smallest(&self) -> &[u32] {
+        &self.smallest
+    }
+
+    /// The largest architecture.
+    pub fn largest(&self) -> &[u32] {
+        &self.largest
+    }
+
+    /// Every option of every choice.
+    pub fn all_options(&self) -> Vec<Vec<u32>> {
+        self.choices().iter().map(|choice| (0..choice.options.len() as u32).collect()).collect()
+    }
+
+    /// Number of architectures.
+    pub fn size(&self) -> f64 {
+        self.choices().iter().map(|choice| choice.options.len() as f64).product()
+    }
+
+    /// Checks that an architecture is one of this space.
+    ///
+    /// # Errors
+    /// Says what is out of range.
+    pub fn check(&self, architecture: &[u32]) -> Result<(), String> {
+        let choices = self.choices();
+        if architecture.len() != choices.len() {
+            return Err(format!(
+                "an architecture of {} options, expected {}, one for each choice",
+                architecture.len(),
+                choices.len()
+            ));
+        }
+        for (choice, option) in architecture.iter().enumerate() {
+            self.check_options(choice as u32, &[*option])?;
+        }
+        Ok(())
+    }
+
+    /// Checks that options, at least one, are of a choice.
+    ///
+    /// # Errors
+    /// Says what is out of range.
+    pub fn check_options(&self, choice: u32, options: &[u32]) -> Result<(), String> {
+        let Some(at) = self.choices().get(choice as usize) else {
+            return Err(format!("there is no choice {choice}; the space has {}", self.choices().len()));
+        };
+        if options.is_empty() {
+            return Err(format!("no option of the choice `{}`", at.name));
+        }
+        match options.iter().find(|option| **option as usize >= at.options.len()) {
+            None => Ok(()),
+            Some(option) => Err(format!(
+                "option {option} of the choice `{}`, which has {} options, counted from 0",
+                at.name,
+                at.options.len()
+            )),
+        }
+    }
+
+    /// Checks that a parameter can weight the options of a choice.
+    ///
+    /// # Errors
+    /// No such parameter, of another role or shape.
+    pub fn check_weighting(&self, choice: u32, parameter: &str) -> Result<(), String> {
+        let options = self.choices()[choice as usize].options.len() as i64;
+        let spec = self.parameters().index(parameter).and_then(|index| self.parameters().get(index));
+        match spec {
+            Some(spec) if spec.role == Role::Architecture && spec.shape == [options] => Ok(()),
+            Some(spec) => Err(format!(
+                "the parameter `{}` has the role `{}` and the shape {:?}, expected `architecture` and [{options}]",
+                spec.name,
+                spec.role.name(),
+                spec.shape
+            )),
+            None => Err(format!("there is no parameter `{}`", parameter.chars().take(64).collect::<String>())),
+        }
+    }
+
+    /// The customary text of an architecture that is in range.
+    ///
+    /// # Errors
+    /// The plugin fails, or its text is odd.
+    pub fn to_text(&self, architecture: &[u32]) -> Result<String> {
+        let text = self.identity.call("to_text", || self.object.to_text(RSlice::from(architecture)))?;
+        if text.is_empty() || text.len() > TEXT_LENGTH || text.chars().any(char::is_control) {
+            let problem = format!("a text of {} bytes, expected 1 to {TEXT_LENGTH} on one line", text.len());
+            return Err(self.identity.failure("to_text", &problem));
+        }
+        Ok(text.into())
+    }
+
+    /// Reads an architecture from any of the space's text forms.
+    ///
+    /// # Errors
+    /// The text is in none of them.
+    pub fn parse(&self, text: &str) -> Result<Architecture> {
+        let parsed = self.identity.call("from_text", || self.object.from_text(text.into()))?.into_vec();
+        self.check(&parsed).map_err(|problem| self.identity.failure("from_text", &problem))?;
+        Ok(parsed)
+    }
+
+    /// The representative of all architectures that are the same network when trained alone.
+    ///
+    /// # Errors
+    /// The plugin fails or names none of the space.
+    pub fn canonical(&self, architecture: &[u32]) -> Result<Architecture> {
+        let asked = || self.object.canonical(RSlice::from(architecture)).map(RVec::into_vec);
+        let canonical = self.identity.call("canonical", asked)?;
+        self.check(&canonical).map_err(|problem| self.identity.failure("canonical", &problem))?;
+        Ok(canonical)
+    }
+
+    /// The subnet of a selection that is in range; described once, then remembered while there is room.
+    ///
+    /// # Errors
+    /// What is wrong with the description, by node.
+    pub fn subnet(&self, selection: &Selection) -> Result<Arc<Subnet>> {
+        if let Some(subnet) = self.cache().get(selection) {
+            return Ok(subnet);
+        }
+        let subnet = Arc::new(self.describe(selection)?);
+        self.cache().put(selection.clone(), Arc::clone(&subnet));
+        Ok(subnet)
+    }
+
+    fn cache(&self) -> std::sync::MutexGuard<'_, Cache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn describe(&self, selection: &Selection) -> Result<Subnet> {
+        let refuse = |text: &str| {
+            let architecture = selection.architecture();
+            let failure = self.identity.failure("describe", text);
+            match architecture {
+                Some(architecture) => failure.hint(format!("it was describing the options {architecture:?}")),
+                None => failure,
+            }
+        };
+        let builder = Builder::new(&self.declared.parameters, &self.inputs)?;
+        let mut host = DescribeHost::new(builder, selection);
+        self.identity.call("describe", || self.object.describe(Graph_TO::from_ptr(&mut host, TD_Opaque)))?;
+        let graph = host.into_builder().finish().map_err(|error| refuse(&error.to_string()))?;
+        let expected = vec![-1, self.task.classes as i64];
+        match graph.outputs().iter().find(|(name, _)| name == "logits") {
+            None => return Err(refuse("the graph has no output `logits`")),
+            Some((_, value)) if graph.node(*value).shape != expected => {
+                let found = nshot_graph::ShowShape(&graph.node(*value).shape).to_string();
+                let expected = nshot_graph::ShowShape(&expected).to_string();
+                return Err(refuse(&format!("the output `logits` is {found}, expected {expected}")));
+            }
+            Some(_) => {}
+        }
+        let mut reached = graph.reached_parameters();
+        reached.retain(|&index| self.declared.parameters.get(index).is_some_and(|p| p.role != Role::Buffer));
+        Ok(Subnet {
+            cost: graph.cost(),
+            reached,
+            training: graph.plan(Mode::Training),
+            evaluation: graph.plan(Mode::Evaluation),
+            graph,
+        })
+    }
+}
+
+/// Subnets by selection; the oldest go when there is no room.
+#[derive(Default)]
+struct Cache {
+    subnets: HashMap<Selection, Arc<Subnet>>,
+    order: VecDeque<Selection>,
+    nodes: usize,
+}
+
+impl Cache {
+    fn get(&self, selection: &Selection) -> Option<Arc<Subnet>> {
+        self.subnets.get(selection).map(Arc::clone)
+    }
+
+    fn put(&mut self, selection: Selection, subnet: Arc<Subnet>) {
+        self.nodes += subnet.graph.nodes().len();
+        if let Some(old) = self.subnets.insert(selection.clone(), subnet) {
+            self.nodes -= old.graph.nodes().len();
+        } else {
+            self.order.push_back(selection);
+        }
+        while self.nodes > CACHED_NODES && self.order.len() > 1 {
+            if let Some(oldest) = self.order.pop_front().and_then(|key| self.subnets.remove(&key)) {
+                self.nodes -= oldest.graph.nodes().len();
+            }
+        }
+    }
+}
+
+impl From<Failure> for String {
+    fn from(failure: Failure) -> Self {
+        failure.to_string()
+    }
+}

@@ -1,0 +1,125 @@
+//! What came of each step: read from the device in blocks, written to `metrics.jsonl`.
+
+use nshot_torch::Tensor;
+use serde_json::{Map, Value, json};
+
+use super::stage::Stage;
+use crate::boundary::Scalar;
+use crate::experiment::Experiment;
+use crate::failure::{Failure, Result};
+use crate::outcomes::{Entry, PathOutcome, Wants};
+use crate::progress::Progress;
+use crate::run_directory::RunDirectory;
+use crate::selection::Selection;
+
+/// A step whose figures are still on the device.
+pub(super) struct Pending {
+    pub(super) step: u64,
+    pub(super) selections: Vec<Selection>,
+    pub(super) losses: Vec<Tensor>,
+    pub(super) factors: Vec<f64>,
+    pub(super) learning_rate: f64,
+    pub(super) group: u32,
+    pub(super) norm: Tensor,
+    pub(super) scalars: Vec<Scalar>,
+}
+
+/// A step whose figures were read.
+pub(super) struct Record {
+    pending: Pending,
+    losses: Vec<f64>,
+    norm: f64,
+}
+
+impl Record {
+    /// Reads the figures of a block in one transfer.
+    pub(super) fn read(pending: Vec<Pending>) -> Result<Vec<Self>> {
+        let tensors = |step: &Pending| {
+            step.losses.iter().chain([&step.norm]).map(Tensor::shallow_clone).collect::<Vec<_>>()
+        };
+        let all: Vec<Tensor> = pending.iter().flat_map(tensors).collect();
+        let mut values = nshot_torch::read_scalars(&all)?.into_iter();
+        let mut take = || values.next().unwrap_or(f64::NAN);
+        let records = pending.into_iter().map(|pending| {
+            let losses = pending.losses.iter().map(|_| take()).collect();
+            Self { losses, norm: take(), pending }
+        });
+        Ok(records.collect())
+    }
+
+    /// The mean loss over the paths.
+    pub(super) fn mean_loss(&self) -> f64 {
+        self.losses.iter().sum::<f64>() / self.losses.len() as f64
+    }
+
+    /// Shows the step.
+    pub(super) fn show(&self, progress: &mut Progress) {
+        progress.advance(1, self.mean_loss(), self.pending.learning_rate);
+    }
+
+    /// Writes the step's line, if it is one that is logged.
+    ///
+    /// # Errors
+    /// A loss or the norm is not finite: the run must not go on from it.
+    pub(super) fn write(
+        &self,
+        experiment: &Experiment,
+        directory: &mut RunDirectory,
+        stage: &Stage,
+    ) -> Result<()> {
+        let Pending { step, selections, factors, .. } = &self.pending;
+        let paths = selections.iter().map(|selection| text(experiment, selection)).collect::<Result<Vec<_>>>()?;
+        for (loss, path) in self.losses.iter().zip(&paths) {
+            if !loss.is_finite() {
+                return Err(Failure::new(format!("the loss of {path} at step {step} is {loss}"))
+                    .hint("lower `train.lr`, or set `train.clip_norm`"));
+            }
+        }
+        if !self.norm.is_finite() {
+            return Err(Failure::new(format!("the gradient's norm at step {step} is {}", self.norm))
+                .hint("lower `train.lr`, or set `train.clip_norm`"));
+        }
+        if step % experiment.manifest.train.log_every != 0 {
+            return Ok(());
+        }
+        let mut line = json!({
+            "stage": experiment.stages[stage.index].name,
+            "step": step,
+            "epoch": step / experiment.data.batches_per_epoch() as u64,
+            "paths": paths,
+            "loss": self.losses,
+            "factor": factors,
+            "learning_rate": self.pending.learning_rate,
+            "gradient_norm": self.norm,
+            "state_group": self.pending.group,
+        });
+        if !self.pending.scalars.is_empty() {
+            let scalars = self.pending.scalars.iter();
+            let named = scalars.map(|s| (format!("{}.{}", s.component, s.name), Value::from(s.value)));
+            line["scalars"] = Value::Object(named.collect::<Map<_, _>>());
+        }
+        directory.metrics(&line)
+    }
+
+    /// What the sampler is told of the step.
+    pub(super) fn outcome(&self, wants: Wants) -> Entry {
+        let single = self.losses.len() == 1;
+        let paths = self.pending.selections.iter().zip(&self.losses).map(|(selection, loss)| PathOutcome {
+            selection: selection.clone(),
+            loss: *loss,
+            gradient_norm: (wants.path_gradient_norm && single).then_some(self.norm),
+        });
+        (self.pending.step, paths.collect())
+    }
+}
+
+/// The architecture's text; of several options at a choice, their indices.
+fn text(experiment: &Experiment, selection: &Selection) -> Result<String> {
+    match selection.architecture() {
+        Some(architecture) => experiment.space.to_text(&architecture),
+        None => {
+            let options: Vec<&Vec<u32>> = selection.0.iter().map(|picked| &picked.options).collect();
+            Ok(serde_json::to_string(&options)?)
+        }
+    }
+}
