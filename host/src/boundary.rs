@@ -112,13 +112,6 @@ impl<'a> Named<'a> {
         }
     }
 
-    pub(crate) fn bool(&mut self, name: &'static str) -> Result<Option<bool>, String> {
-        match self.take(name) {
-            None => Ok(None),
-            Some(AbiValue::Bool(value)) => Ok(Some(*value)),
-            Some(other) => Err(self.wrong(name, other, "true or false")),
-        }
-    }
 
     pub(crate) fn numbers(&mut self, name: &'static str) -> Result<Option<RVec<f64>>, String> {
         match self.take(name) {

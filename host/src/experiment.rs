@@ -14,11 +14,12 @@ use crate::component::{LrScheduler, Optimizer, Sampler, StateGroups};
 use crate::failure::{Failure, Result};
 use crate::manifest::{Component, Dtype, Length, Manifest};
 use crate::outcomes::Wants;
-use crate::plugins::{Pinned, Plugins, Resolved};
+use crate::plugins::{Plugins, Resolved};
+use crate::run_directory::LockedComponent;
 use crate::space::{Space, Task};
 
 /// What a lock pins of a run's components, by the manifest's table.
-pub type Pins = BTreeMap<String, Pinned>;
+pub type Pins = BTreeMap<String, LockedComponent>;
 
 /// A run, resolved: manifest, data, device, and the components that were made from it.
 pub struct Experiment {
@@ -182,6 +183,12 @@ impl Experiment {
             separated: self.separated.clone(),
             random_key: key.stream(counters).bits(),
         }
+    }
+
+    /// Steps of the whole run.
+    pub fn steps(&self) -> u64 {
+        let all = (0..self.stages.len()).map(|stage| self.total_steps(stage)).sum::<u64>();
+        all.min(self.manifest.train.stop_after.unwrap_or(u64::MAX))
     }
 
     /// Steps of a stage.

@@ -1,1 +1,28 @@
 //! The host: trains supernets through plugins, ranks subnets, reports.
+//!
+//! ```text
+//! manifest ──► experiment ──► train ──► rank ──► report
+//!                 │             │
+//!           plugins, space   per step: sampler ─► paths, scheduler ─► factors, space ─► graphs,
+//!           (boundary)       executor (nshot-torch) ─► losses, gradients, optimizer ─► update
+//! ```
+
+pub mod boundary;
+pub mod checkpoint;
+pub mod component;
+pub mod draw;
+pub mod execute;
+pub mod experiment;
+pub mod failure;
+pub mod manifest;
+pub mod outcomes;
+pub mod output;
+pub mod plugins;
+pub mod progress;
+pub mod rank;
+pub mod report;
+pub mod run_directory;
+pub mod selection;
+pub mod signals;
+pub mod space;
+pub mod train;

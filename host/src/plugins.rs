@@ -8,13 +8,13 @@ use std::sync::Arc;
 use nshot_abi::abi_stable::sabi_trait::TD_Opaque;
 use nshot_abi::host::Task_TO;
 use nshot_loader::{ComponentInfo, Folders, Hash, Kind, Loader, Plugin, PluginFile, Store};
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::boundary::{SERVICES, TaskView};
 use crate::component::{Identity, LrScheduler, Optimizer, Sampler, StateGroups};
 use crate::failure::{Failure, Result};
 use crate::manifest::{Component, Use};
+use crate::run_directory::LockedComponent;
 use crate::space::{Space, Task};
 
 /// A component that was found and whose file is loaded.
@@ -23,19 +23,6 @@ pub struct Resolved {
     info: ComponentInfo,
     plugin: Arc<Plugin>,
     settings: Map<String, Value>,
-}
-
-/// What a lock pins of a component.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pinned {
-    /// The component's name.
-    pub component: String,
-    /// `group/name` of its plugin.
-    pub plugin: String,
-    /// The plugin's version.
-    pub version: String,
-    /// SHA-256 of the plugin's file, in hexadecimal.
-    pub sha256: String,
 }
 
 /// Finds and loads components.
@@ -97,7 +84,7 @@ impl Plugins {
     ///
     /// # Errors
     /// The file is not in the store, or is refused.
-    pub fn pinned(&self, kind: Kind, pinned: &Pinned, settings: Map<String, Value>) -> Result<Resolved> {
+    pub fn pinned(&self, kind: Kind, pinned: &LockedComponent, settings: Map<String, Value>) -> Result<Resolved> {
         let hash: Hash = pinned.sha256.parse().map_err(|_| {
             Failure::new(format!("the lock names `{}` as a SHA-256, which it is not", pinned.sha256))
         })?;
@@ -190,14 +177,8 @@ fn only_component(file: &PluginFile, kind: Kind, name: Option<&str>) -> Result<S
 
 impl Resolved {
     /// What a lock pins of it.
-    pub fn pin(&self) -> Pinned {
-        let metadata = &self.plugin.file.metadata;
-        Pinned {
-            component: self.info.name.clone(),
-            plugin: format!("{}/{}", metadata.group, metadata.plugin),
-            version: metadata.version.clone(),
-            sha256: self.plugin.file.sha256.to_string(),
-        }
+    pub fn pin(&self) -> LockedComponent {
+        LockedComponent::new(&self.info.name, &self.plugin.file)
     }
 
     /// The plugin file.

@@ -221,10 +221,10 @@ mod tests {
         let start = Instant::now();
         let mut rate = Rate::new(start);
         rate.add(20, 1280, start + Duration::from_secs(2));
-        let figures = Figures { loss: Some(2.30259), lr: Some(0.025), ..Figures::default() };
+        let figures = Figures { loss: Some(2.123_456), lr: Some(0.025), ..Figures::default() };
         assert_eq!(
             describe(&figures, &rate, 1000),
-            ", 10.0 steps/s, 640 images/s, loss 2.3026, lr 0.025, 1 min 40 s left"
+            ", 10.0 steps/s, 640 images/s, loss 2.1235, lr 0.025, 1 min 40 s left"
         );
         assert_eq!(describe(&Figures::default(), &Rate::new(start), 5), "");
     }

@@ -13,8 +13,8 @@ use serde_json::json;
 use crate::checkpoint::{Best, Checkpoints};
 use crate::experiment::Experiment;
 use crate::failure::{Failure, Result};
-use crate::progress::Progress;
-use crate::run_directory::RunDirectory;
+use crate::progress::{Figures, Progress};
+use crate::output::Output;
 use crate::selection::{Architecture, Selection};
 use crate::signals;
 use crate::train::{Stage, weights_path};
@@ -142,7 +142,7 @@ pub fn is_due(experiment: &Experiment, step: u64) -> bool {
 /// A subnet cannot be described or run, or a file cannot be written.
 pub fn during_training(
     experiment: &Experiment,
-    directory: &mut RunDirectory,
+    output: &mut Output,
     stage: &Stage,
     best: &mut Option<Best>,
 ) -> Result<bool> {
@@ -154,12 +154,12 @@ pub fn during_training(
     let scores = scores.collect::<Result<Vec<_>>>()?;
     let Some(top) = scores.iter().max_by(|a, b| a.accuracy().total_cmp(&b.accuracy())) else { return Ok(false) };
     let mean_accuracy = scores.iter().map(Score::accuracy).sum::<f64>() / scores.len() as f64;
-    directory.metrics(&json!({
+    output.metrics(&json!({
         "stage": plan.name, "epoch": epoch, "ranked": scores.len(), "mean_accuracy": mean_accuracy,
         "best_accuracy": top.accuracy(), "best": top.architecture,
     }))?;
     let file = format!("{}-epoch-{epoch:05}.csv", plan.name);
-    write_scores(&directory.path().join("scores").join(file), &scores)?;
+    write_scores(&output.path().join("scores").join(file), &scores)?;
     let improved = best.as_ref().is_none_or(|best| mean_accuracy > best.mean_accuracy);
     if improved {
         *best = Some(Best { mean_accuracy, checkpoint: Checkpoints::name(stage.index, stage.step) });
@@ -184,10 +184,10 @@ pub fn finally(experiment: &Experiment, directory: &Path, progress: &mut Progres
     let (partial, subnets) = (directory.join("scores.partial.csv"), subnets::finally(experiment)?);
     let texts = subnets.iter().map(|(_, subnet)| experiment.space.to_text(subnet)).collect::<Result<Vec<_>>>()?;
     let mut scores = table::resume(&partial, &texts)?;
-    progress.advance_to(scores.len() as u64);
     let mut writer = table::Appender::open(&partial, &scores)?;
     let scorer = Scorer::new(experiment)?;
     let mut supernet: Option<(usize, ParameterStore)> = None;
+    let mut best = scores.iter().map(Score::accuracy).fold(0.0, f64::max);
     for (stage, subnet) in &subnets[scores.len()..] {
         if let Some(signal) = signals::stop_requested() {
             return Ok(Ranked::Stopped(signal));
@@ -199,9 +199,11 @@ pub fn finally(experiment: &Experiment, directory: &Path, progress: &mut Progres
         };
         let score = scorer.score(&store, name, subnet)?;
         writer.append(&score)?;
+        best = best.max(score.accuracy());
+        let images = score.images;
         scores.push(score);
         supernet = Some((*stage, store));
-        progress.advance_ranking();
+        progress.advance(1, &Figures { images, best: Some(best), ..Figures::default() });
     }
     write_scores(&finished, &scores)?;
     drop(writer);

@@ -87,9 +87,10 @@ impl RunDirectory {
     pub fn check_absent(path: &Path) -> Result<()> {
         match std::fs::read_dir(path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-            Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {
-                Err(Failure::new(format!("the run directory `{}` cannot be made: a file is there", path.display())))
-            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => Err(Failure::new(format!(
+                "the run directory `{}` cannot be made: a file is there",
+                path.display()
+            ))),
             Err(error) => Err(Failure::file("read the folder", path, &error)),
             Ok(mut entries) => entries.next().map_or(Ok(()), |_| Err(exists(path))),
         }
@@ -238,6 +239,8 @@ mod tests {
         assert!(!is_held(&path));
         assert_eq!(RunDirectory::open(&path).unwrap().path(), path);
         assert!(RunDirectory::open(folder.path()).unwrap_err().message.contains("is no run directory"));
-        assert!(RunDirectory::open(&path.join("b")).unwrap_err().message.contains("there is no run directory"));
+        assert!(
+            RunDirectory::open(&path.join("b")).unwrap_err().message.contains("there is no run directory")
+        );
     }
 }

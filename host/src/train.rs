@@ -4,15 +4,16 @@ mod forward;
 mod record;
 mod stage;
 
+
 use crate::checkpoint::{Checkpoint, Checkpoints};
 use crate::experiment::Experiment;
 use crate::failure::Result;
 use crate::progress::Progress;
 use crate::rank;
-use crate::run_directory::RunDirectory;
+use crate::output::Output;
 use crate::signals::{self, Signal};
 
-use stage::Stage;
+pub use stage::{Stage, weights_path};
 
 /// How training ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,11 +41,11 @@ pub struct Figures {
 /// A component fails, a loss is not finite, a file cannot be written. The last checkpoint stands.
 pub fn train(
     experiment: &mut Experiment,
-    directory: &mut RunDirectory,
+    output: &mut Output,
     resumed: Option<Checkpoint>,
     progress: &mut Progress,
 ) -> Result<(End, Figures)> {
-    let checkpoints = Checkpoints::of(directory.path());
+    let checkpoints = Checkpoints::of(output.path());
     let mut figures = Figures::default();
     let first = resumed.as_ref().map_or(0, |checkpoint| checkpoint.state.stage);
     let mut run_step = resumed.as_ref().map_or(0, |checkpoint| checkpoint.state.run_step);
@@ -53,10 +54,10 @@ pub fn train(
     let stop_after = experiment.manifest.train.stop_after.unwrap_or(u64::MAX);
 
     for index in first..experiment.stages.len() {
-        let mut stage = Stage::start(experiment, directory.path(), index, resumed.take())?;
+        let mut stage = Stage::start(experiment, output.path(), index, resumed.take())?;
         while stage.step < stage.total && run_step < stop_after {
             if let Some(signal) = signals::stop_requested() {
-                stage.checkpoint(experiment, directory, &checkpoints, run_step, &mut best)?;
+                stage.checkpoint(experiment, output, &checkpoints, run_step, &best, progress)?;
                 return Ok((End::Stopped(signal), figures));
             }
             let batch = stage.next_batch()?;
@@ -71,18 +72,20 @@ pub fn train(
             figures.steps += 1;
             figures.images += batch.images * paths.len() as u64;
             if stage.is_due(experiment, run_step >= stop_after) {
-                figures.loss = stage.flush(experiment, directory, progress)?.or(figures.loss);
+                figures.loss = stage.flush(experiment, output, progress)?.or(figures.loss);
             }
+            let mut improved = false;
             if rank::is_due(experiment, stage.step) {
-                stage.flush(experiment, directory, progress)?;
-                rank::during_training(experiment, directory, &mut stage, &mut best)?;
+                stage.flush(experiment, output, progress)?;
+                improved = rank::during_training(experiment, output, &stage, &mut best)?;
             }
-            if stage.step % stage.checkpoint_every == 0 && stage.step < stage.total && run_step < stop_after {
-                stage.checkpoint(experiment, directory, &checkpoints, run_step, &mut best)?;
+            let due = improved || stage.step % stage.checkpoint_every == 0;
+            if due && stage.step < stage.total && run_step < stop_after {
+                stage.checkpoint(experiment, output, &checkpoints, run_step, &best, progress)?;
             }
         }
-        stage.finish(experiment, directory)?;
-        stage.checkpoint(experiment, directory, &checkpoints, run_step, &mut best)?;
+        stage.finish(experiment, output)?;
+        stage.checkpoint(experiment, output, &checkpoints, run_step, &best, progress)?;
         if run_step >= stop_after {
             break;
         }

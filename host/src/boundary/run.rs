@@ -105,7 +105,7 @@ impl host::Run for RunView {
     fn to_text(&self, architecture: RSlice<'_, u32>) -> AbiResult<RString> {
         answer(|| {
             self.space.check(architecture.as_slice())?;
-            self.space.to_text(architecture.as_slice()).map(RString::from)
+            self.space.to_text(architecture.as_slice()).map(RString::from).map_err(String::from)
         })
     }
 

@@ -1,23 +1,14 @@
 //! Places for boxes and edges, in layers from top to bottom (Sugiyama, Tagawa and Toda, 1981): layers by the
 //! longest path, order in a layer by barycentres, places by least squares that keep the order.
 
-/// Space between boxes beside each other, beside a passing edge, between layers, and around all.
-const BESIDE: f64 = 26.0;
-const LANE: f64 = 14.0;
+/// Space between layers, and around all.
 const BETWEEN: f64 = 36.0;
 const MARGIN: f64 = 16.0;
 /// Passing places of edges at most; edges beyond that cross the layers straight.
 const LANES: usize = 20_000;
 const ORDER_SWEEPS: usize = 16;
-/// Sweeps for places, odd so that the last goes down; fewer where there are many items.
-const PLACE_SWEEPS: usize = 201;
-const PLACE_SWEEPS_OF_MANY: usize = 41;
-const MANY: usize = 1000;
 /// Pairs of edges between two layers whose crossings are counted.
 const PAIRS: usize = 500_000;
-/// How hard a passing edge pulls, compared with a box that has one neighbour.
-const STRAIGHT: f64 = 8.0;
-const ALONE: f64 = 4.0;
 
 /// What to place.
 pub(super) struct Problem<'a> {
@@ -85,18 +76,18 @@ fn layers(problem: &Problem) -> Vec<usize> {
 }
 
 /// Boxes, then the places in which long edges pass a layer, with the short edges between these.
-struct Net {
-    widths: Vec<f64>,
-    layer: Vec<usize>,
-    boxes: usize,
-    up: Vec<Vec<usize>>,
-    down: Vec<Vec<usize>>,
+pub(super) struct Net {
+    pub(super) widths: Vec<f64>,
+    pub(super) layer: Vec<usize>,
+    pub(super) boxes: usize,
+    pub(super) up: Vec<Vec<usize>>,
+    pub(super) down: Vec<Vec<usize>>,
     /// Per edge of the problem, the items that it goes through.
-    paths: Vec<Vec<usize>>,
+    pub(super) paths: Vec<Vec<usize>>,
     /// Per passing place the edge that it is of.
-    lanes: Vec<usize>,
-    rows: Vec<Vec<usize>>,
-    x: Vec<f64>,
+    pub(super) lanes: Vec<usize>,
+    pub(super) rows: Vec<Vec<usize>>,
+    pub(super) x: Vec<f64>,
 }
 
 impl Net {
@@ -192,74 +183,6 @@ impl Net {
         total
     }
 
-    /// Finds the centres: neighbours pull at each other, and long edges are pulled straight.
-    fn place(&mut self) {
-        self.x = vec![0.0; self.widths.len()];
-        for row in &self.rows {
-            let offsets = self.offsets(row);
-            let middle = offsets.last().copied().unwrap_or(0.0) / 2.0;
-            for (item, offset) in row.iter().zip(offsets) {
-                self.x[*item] = offset - middle;
-            }
-        }
-        let count = self.rows.len();
-        let sweeps = if self.widths.len() > MANY { PLACE_SWEEPS_OF_MANY } else { PLACE_SWEEPS };
-        for sweep in 0..sweeps {
-            let both = sweep >= sweeps - sweeps / 4;
-            // Edges first go where their ends are, then get straight.
-            let stiffness = if sweep < sweeps / 2 { 3.0 } else { 100.0 };
-            let (up, down) = (both || sweep % 2 == 0, both || sweep % 2 == 1);
-            for i in 0..count {
-                let row = &self.rows[if sweep % 2 == 0 { i } else { count - 1 - i }];
-                let wanted: Vec<(f64, f64)> =
-                    row.iter().map(|item| self.wanted(*item, up, down, stiffness)).collect();
-                let offsets = self.offsets(row);
-                for (item, x) in row.iter().zip(settle(&wanted, &offsets)) {
-                    self.x[*item] = x;
-                }
-            }
-        }
-    }
-
-    /// Where an item's neighbours want it, and how much.
-    fn wanted(&self, item: usize, up: bool, down: bool, stiffness: f64) -> (f64, f64) {
-        if let Some(lane) = item.checked_sub(self.boxes) {
-            // All of an edge wants to be at one place, so that it runs straight where nothing is in its way.
-            let path = &self.paths[self.lanes[lane]];
-            let (ends, lanes) = (self.x[path[0]] + self.x[path[path.len() - 1]], &path[1..path.len() - 1]);
-            let mean = lanes.iter().map(|lane| self.x[*lane]).sum::<f64>() / lanes.len() as f64;
-            return ((stiffness * mean + ends) / (stiffness + 2.0), STRAIGHT);
-        }
-        let above = self.up[item].iter().filter(|_| up).map(|other| (*other, self.pull(*other, item)));
-        let below = self.down[item].iter().filter(|_| down).map(|other| (*other, self.pull(item, *other)));
-        let (mut sum, mut weight) = (0.0, 0.0);
-        for (other, pull) in above.chain(below) {
-            sum += pull * self.x[other];
-            weight += pull;
-        }
-        if weight > 0.0 { (sum / weight, weight) } else { (self.x[item], 0.1) }
-    }
-
-    /// How hard an edge pulls its ends together: most where it is the only one of both.
-    fn pull(&self, from: usize, to: usize) -> f64 {
-        if self.down[from].len() == 1 && self.up[to].len() == 1 { ALONE } else { 1.0 }
-    }
-
-    /// Least distances of a row's centres from that of its first item.
-    fn offsets(&self, row: &[usize]) -> Vec<f64> {
-        let mut offset = 0.0;
-        let mut offsets = Vec::with_capacity(row.len());
-        for (i, item) in row.iter().enumerate() {
-            if i > 0 {
-                let lane = *item >= self.boxes || row[i - 1] >= self.boxes;
-                let space = if lane { LANE } else { BESIDE };
-                offset += self.widths[row[i - 1]] / 2.0 + space + self.widths[*item] / 2.0;
-            }
-            offsets.push(offset);
-        }
-        offsets
-    }
-
     fn finish(self, problem: &Problem) -> Layout {
         let mut heights = vec![0.0f64; self.rows.len()];
         for (size, layer) in problem.sizes.iter().zip(&self.layer) {
@@ -304,39 +227,9 @@ fn mean(items: &[usize], place: &[f64]) -> Option<f64> {
     (!items.is_empty()).then(|| items.iter().map(|item| place[*item]).sum::<f64>() / items.len() as f64)
 }
 
-/// The places that differ least from the `wanted` ones (place, weight; squares) and are at least as far apart
-/// as the `offsets` are: isotonic regression by pooling neighbours that violate it.
-fn settle(wanted: &[(f64, f64)], offsets: &[f64]) -> Vec<f64> {
-    let mut pools: Vec<(f64, f64, usize)> = vec![];
-    for ((place, weight), offset) in wanted.iter().zip(offsets) {
-        let mut pool = (place - offset, *weight, 1);
-        while let Some(last) = pools.last().copied()
-            && last.0 > pool.0
-        {
-            let weight = last.1 + pool.1;
-            pool = ((last.0 * last.1 + pool.0 * pool.1) / weight, weight, last.2 + pool.2);
-            pools.pop();
-        }
-        pools.push(pool);
-    }
-    let places = pools.into_iter().flat_map(|(place, _, count)| std::iter::repeat_n(place, count));
-    places.zip(offsets).map(|(place, offset)| place + offset).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn places_are_in_order_and_apart() {
-        let wanted = [(5.0, 1.0), (0.0, 1.0), (1.0, 2.0), (40.0, 1.0)];
-        let places = settle(&wanted, &[0.0, 10.0, 20.0, 30.0]);
-        for pair in places.windows(2) {
-            assert!(pair[1] - pair[0] > 10.0 - 1e-9, "{places:?}");
-        }
-        assert!((places[3] - 40.0).abs() < 1e-9, "what is free stays where it is wanted: {places:?}");
-        assert_eq!(settle(&[], &[]), [0.0; 0]);
-    }
 
     #[test]
     fn sources_move_down_to_their_users() {

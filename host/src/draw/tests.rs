@@ -207,7 +207,7 @@ fn names_are_escaped() {
     let name = "<a href=\"x\">&'\u{fffe}]]>";
     let graph = described(|net, image| {
         let x = net.scope(name, |net| {
-            let attributes = [("shape", Value::Ints(vec![-1, 3, 32, 32]))];
+            let attributes = [("output_shape", Value::Ints(vec![-1, 3, 32, 32]))];
             let x = net.op("aten::abs.Tensor", &[image], &attributes);
             net.conv_norm(name, x, [3, 4, 1, 1, 1])
         });

@@ -79,7 +79,7 @@ impl FromStr for Use {
             Some(Err(plugin)) => (None, Some(plugin)),
             Some(Ok((group, plugin))) => (Some(group), Some(plugin)),
         };
-        let owned = |name: Option<&str>| name.map(|name| checked_name(name)).transpose();
+        let owned = |name: Option<&str>| name.map(checked_name).transpose();
         Ok(Self::Named {
             group: owned(group)?,
             plugin: owned(plugin)?,

@@ -139,7 +139,7 @@ fn one_of(names: &[&str]) -> String {
 }
 
 /// The name that was probably meant.
-pub(crate) fn nearest<'a>(name: &str, names: &[&'a str]) -> Option<&'a str> {
+fn nearest<'a>(name: &str, names: &[&'a str]) -> Option<&'a str> {
     let scored =
         names.iter().map(|candidate| (strsim::normalized_damerau_levenshtein(name, candidate), *candidate));
     scored.filter(|(score, _)| *score >= 0.5).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| name)

@@ -63,7 +63,7 @@ pub(super) fn read(path: &Path) -> Result<String> {
     }
     String::from_utf8(bytes).map_err(|error| {
         let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
+        let line = String::from_utf8_lossy(before).matches('\n').count() + 1;
         Failure::usage(format!("{shown}:{line}: the manifest is not UTF-8 text"))
     })
 }

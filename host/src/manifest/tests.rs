@@ -153,13 +153,8 @@ fn a_wrong_type_is_shown_with_what_is_expected() {
             "examples/x.toml:10: `sampler.use` is `3`, expected the name of a component or { path = \"…\" }",
         ),
         ("[run]", "data = 3\n[run]", "examples/x.toml:1: `data` is `3`, expected a table"),
-        ("[run]", "rank = 3\n[runs]", "examples/x.toml:2: unknown table `[runs]`"),
     ] {
-        let found = if to.contains("rank = 3") {
-            parse(&WHOLE.replace("[rank]", "").replacen(from, to, 1), &[]).unwrap_err().to_string()
-        } else {
-            refused(from, to)
-        };
+        let found = refused(from, to);
         assert!(found.starts_with(said), "{found}\nexpected\n{said}");
     }
 }
@@ -233,7 +228,7 @@ fn values_out_of_range_are_refused() {
         ("\"spos\"", "\"Spos\"", ":10: `sampler.use` has the name `Spos`, expected 1 to 64"),
         ("\"spos\"", "\"\"", ":10: `sampler.use` has the name ``, expected"),
         ("\"spos\"", "\"a/b\"", ":10: `sampler.use` is `a/b`, expected `group/plugin:component`"),
-        ("\"spos\"", "\"a@x\"", ":10: `sampler.use` has the version `x`, which is none: "),
+        ("\"spos\"", "\"a@1.2.3.4\"", ":10: `sampler.use` has the version `1.2.3.4`, which is none: "),
     ] {
         let found = refused(from, to);
         assert!(found.starts_with(&format!("examples/x.toml{said}")), "{found}\nexpected\n{said}");
@@ -283,7 +278,7 @@ fn overrides_that_do_not_fit_are_refused() {
     );
     assert!(refused_with(&["tran.lr=1"]).starts_with("`--set tran.lr=1`: unknown table `[tran]`"));
     assert!(refused_with(&["data.name=a\nb = 1", "data.nam=x"]).contains("data.nam"));
-    for wrong in ["train.epochs", "=3", "a b=3", "a.=3", "a\n=b=3"] {
+    for wrong in ["train.epochs", "=3", "a b=3", "a.=3", "a\nb=3"] {
         assert!(parse_override(wrong).is_err(), "{wrong}");
     }
 }

@@ -95,7 +95,7 @@ mod tests {
         assert_eq!(text, "{\"loss\":0.1,\"step\":1}\n{\"step\":2}\n");
         assert_eq!(end, text.len() as u64);
         let short = Journal::resume(&path, 1000).unwrap_err().message;
-        assert!(short.contains("has 32 bytes, expected at least the 1000"), "{short}");
+        assert!(short.contains("has 33 bytes, expected at least the 1000"), "{short}");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), text, "a refusal changes nothing");
         drop(Journal::create(&path).unwrap());
         assert_eq!(std::fs::metadata(&path).unwrap().len(), 0);

@@ -121,7 +121,8 @@ impl Lock {
     /// The lock does not have it, or its hash is none.
     pub fn plugin(&self, table: &str) -> Result<Hash> {
         let locked = self.components.get(table);
-        let locked = locked.ok_or_else(|| Failure::new(format!("the run's lock has no plugin for `[{table}]`")))?;
+        let locked =
+            locked.ok_or_else(|| Failure::new(format!("the run's lock has no plugin for `[{table}]`")))?;
         Ok(locked.sha256.parse::<Hash>()?)
     }
 }

@@ -46,6 +46,10 @@ mod tests {
         let text = std::fs::read_to_string(&path).unwrap();
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 3);
-        assert!(lines[0].ends_with(" info  one") && lines[1].trim() == "two" && lines[2].ends_with(" warn  three"));
+        assert!(
+            lines[0].ends_with(" info  one")
+                && lines[1].trim() == "two"
+                && lines[2].ends_with(" warn  three")
+        );
     }
 }

@@ -74,7 +74,8 @@ mod tests {
         let path = folder.path().join("status.json");
         assert_eq!(Status::read(&path), None);
         let best = Some(Best { architecture: "|a|".to_owned(), accuracy: 0.5 });
-        let status = Status { state: State::Stopped, step: 3, steps: 9, best, reason: Some("SIGINT".to_owned()) };
+        let status =
+            Status { state: State::Stopped, step: 3, steps: 9, best, reason: Some("SIGINT".to_owned()) };
         status.write(&path).unwrap();
         assert_eq!(Status::read(&path), Some(status));
     }

@@ -21,6 +21,8 @@ pub(super) struct ForwardPass {
     pub(super) factors: Vec<f64>,
     /// The learning rate of the update.
     pub(super) learning_rate: f64,
+    /// Images that were passed, once for each path.
+    pub(super) images: u64,
 }
 
 /// Index of the input `progress` in every space's graphs.
@@ -68,7 +70,8 @@ impl Stage {
         }
         reached.sort_unstable();
         reached.dedup();
-        Ok(ForwardPass { reached, losses, factors, learning_rate })
+        let images = batch.images * paths.len() as u64;
+        Ok(ForwardPass { reached, losses, factors, learning_rate, images })
     }
 
     fn run_path(

@@ -8,8 +8,8 @@ use crate::boundary::Scalar;
 use crate::experiment::Experiment;
 use crate::failure::{Failure, Result};
 use crate::outcomes::{Entry, PathOutcome, Wants};
-use crate::progress::Progress;
-use crate::run_directory::RunDirectory;
+use crate::progress::{Figures, Progress};
+use crate::output::Output;
 use crate::selection::Selection;
 
 /// A step whose figures are still on the device.
@@ -22,6 +22,7 @@ pub(super) struct Pending {
     pub(super) group: u32,
     pub(super) norm: Tensor,
     pub(super) scalars: Vec<Scalar>,
+    pub(super) images: u64,
 }
 
 /// A step whose figures were read.
@@ -54,7 +55,15 @@ impl Record {
 
     /// Shows the step.
     pub(super) fn show(&self, progress: &mut Progress) {
-        progress.advance(1, self.mean_loss(), self.pending.learning_rate);
+        progress.advance(
+            1,
+            &Figures {
+                images: self.pending.images,
+                loss: Some(self.mean_loss()),
+                lr: Some(self.pending.learning_rate),
+                best: None,
+            },
+        );
     }
 
     /// Writes the step's line, if it is one that is logged.
@@ -64,7 +73,7 @@ impl Record {
     pub(super) fn write(
         &self,
         experiment: &Experiment,
-        directory: &mut RunDirectory,
+        output: &mut Output,
         stage: &Stage,
     ) -> Result<()> {
         let Pending { step, selections, factors, .. } = &self.pending;
@@ -98,7 +107,7 @@ impl Record {
             let named = scalars.map(|s| (format!("{}.{}", s.component, s.name), Value::from(s.value)));
             line["scalars"] = Value::Object(named.collect::<Map<_, _>>());
         }
-        directory.metrics(&line)
+        output.metrics(&line)
     }
 
     /// What the sampler is told of the step.

@@ -16,7 +16,7 @@ use crate::failure::{Failure, Result};
 use crate::manifest::Inactive;
 use crate::outcomes::{Entry, OutcomesView};
 use crate::progress::Progress;
-use crate::run_directory::RunDirectory;
+use crate::output::Output;
 
 /// Steps whose losses stay on the device before they are read together.
 const READ_EVERY: usize = 16;
@@ -182,6 +182,7 @@ impl Stage {
             group,
             norm,
             scalars: crate::boundary::take_scalars(),
+            images: pass.images,
         });
     }
 
@@ -195,12 +196,12 @@ impl Stage {
     pub(super) fn flush(
         &mut self,
         experiment: &mut Experiment,
-        directory: &mut RunDirectory,
+        output: &mut Output,
         progress: &mut Progress,
     ) -> Result<Option<f64>> {
         let records = Record::read(std::mem::take(&mut self.pending))?;
         for record in &records {
-            record.write(experiment, directory, self)?;
+            record.write(experiment, output, self)?;
             record.show(progress);
             if experiment.wants.any() {
                 self.outcomes.push(record.outcome(experiment.wants));
@@ -217,14 +218,14 @@ impl Stage {
     pub(super) fn checkpoint(
         &mut self,
         experiment: &mut Experiment,
-        directory: &mut RunDirectory,
+        output: &mut Output,
         checkpoints: &Checkpoints,
         run_step: u64,
-        best: &mut Option<Best>,
+        best: &Option<Best>,
+        progress: &mut Progress,
     ) -> Result<()> {
-        let mut silent = Progress::silent();
-        self.flush(experiment, directory, &mut silent)?;
-        let (metrics_bytes, timing_bytes) = directory.sync_journals()?;
+        self.flush(experiment, output, progress)?;
+        let (metrics_bytes, timing_bytes) = output.sync()?;
         let ever_reached = self.ever_reached.iter().enumerate();
         let state = State {
             stage: self.index,
@@ -243,10 +244,10 @@ impl Stage {
     }
 
     /// Keeps the trained supernet.
-    pub(super) fn finish(&self, experiment: &Experiment, directory: &RunDirectory) -> Result<()> {
-        let path = weights_path(directory.path(), &experiment.stages[self.index].name);
+    pub(super) fn finish(&self, experiment: &Experiment, output: &Output) -> Result<()> {
+        let path = weights_path(output.path(), &experiment.stages[self.index].name);
         let partial = path.with_extension("partial");
-        let folder = path.parent().unwrap_or(directory.path());
+        let folder = path.parent().unwrap_or(output.path());
         std::fs::create_dir_all(folder).map_err(|error| Failure::file("create", folder, &error))?;
         self.store.save(&partial)?;
         let moved = std::fs::File::open(&partial)

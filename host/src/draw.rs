@@ -10,6 +10,7 @@ mod collapse;
 mod label;
 mod layout;
 mod liveness;
+mod placement;
 mod repeated;
 mod scene;
 mod scopes;

@@ -1,0 +1,93 @@
+//! `nshot data`.
+
+use nshot_data::{Availability, Available, available};
+use serde_json::{Value, json};
+
+use super::{Outcome, output};
+
+/// Datasets: which there are, and where they were looked for.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    List(List),
+}
+
+/// Lists the datasets: where each was looked for, and how to get it.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:  nshot data list")]
+pub(super) struct List {
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn main(command: &Command) -> Outcome {
+    let Command::List(list) = command;
+    let datasets = available();
+    if list.json {
+        output::print_json(&datasets.iter().map(to_json).collect::<Vec<_>>())?;
+    } else {
+        output::print(&datasets.iter().map(to_text).collect::<Vec<_>>().join("\n"))?;
+    }
+    Ok(0)
+}
+
+fn to_json(dataset: &Available) -> Value {
+    let (state, folder) = match &dataset.state {
+        Availability::Embedded => ("embedded", None),
+        Availability::Found(folder) => ("found", Some(folder)),
+        Availability::Absent => ("absent", None),
+        Availability::Given => ("given", None),
+    };
+    json!({
+        "name": dataset.name, "description": dataset.description, "state": state, "folder": folder,
+        "looked": dataset.looked, "how": dataset.how,
+    })
+}
+
+fn to_text(dataset: &Available) -> String {
+    let mut text = format!("{}: {}\n", dataset.name, dataset.description);
+    match &dataset.state {
+        Availability::Embedded => text += "  here: in the program itself\n",
+        Availability::Found(folder) => text += &format!("  here: {}\n", folder.display()),
+        Availability::Given => text += &format!("  {}\n", dataset.how),
+        Availability::Absent => {
+            for folder in &dataset.looked {
+                text += &format!("  not in {}\n", folder.display());
+            }
+            text += &format!("  to get it: {}\n", dataset.how);
+        }
+    }
+    text
+}
+
+/// The datasets that a run can use now, and those that it cannot.
+pub(super) fn here_and_absent() -> (Vec<&'static str>, Vec<Available>) {
+    let (absent, here): (Vec<_>, Vec<_>) =
+        available().into_iter().partition(|dataset| dataset.state == Availability::Absent);
+    let here = here.iter().filter(|dataset| dataset.state != Availability::Given);
+    (here.map(|dataset| dataset.name).collect(), absent)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_absent_dataset_is_told_with_its_places() {
+        let dataset = Available {
+            name: "cifar10",
+            description: "images",
+            state: Availability::Absent,
+            looked: vec!["/a".into(), "/b".into()],
+            how: "unpack it",
+        };
+        assert_eq!(to_text(&dataset), "cifar10: images\n  not in /a\n  not in /b\n  to get it: unpack it\n");
+        assert_eq!(to_json(&dataset)["state"], "absent");
+    }
+
+    #[test]
+    fn digits_are_always_here() {
+        let (here, _) = here_and_absent();
+        assert!(here.contains(&"digits") && !here.contains(&"batches"));
+    }
+}

@@ -1,0 +1,53 @@
+//! Writing to standard output and standard error.
+
+use std::io::{ErrorKind, Write as _};
+
+use comfy_table::{Table, presets};
+use nshot::failure::{Failure, Result};
+use serde::Serialize;
+
+/// Prints data on standard output. A reader that has gone is nobody's failure: it has what it wanted.
+///
+/// # Errors
+/// Standard output cannot be written, for example because the disk is full.
+pub(super) fn print(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::new(format!("cannot write to standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Prints data as JSON.
+///
+/// # Errors
+/// As [`print`].
+pub(super) fn print_json(data: &impl Serialize) -> Result<()> {
+    print(&(serde_json::to_string_pretty(data)? + "\n"))
+}
+
+/// Prints rows below a header, in columns.
+///
+/// # Errors
+/// As [`print`].
+pub(super) fn print_table<const N: usize>(header: [&str; N], rows: &[[String; N]]) -> Result<()> {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(header);
+    for row in rows {
+        table.add_row(row);
+    }
+    let text: String = table.lines().map(|line| format!("{}\n", line.trim())).collect();
+    print(&text)
+}
+
+/// Says something on standard error.
+pub(super) fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// Prints the failure that ends the program.
+pub(super) fn complain(failure: &Failure) {
+    say(&format!("error: {failure}"));
+}

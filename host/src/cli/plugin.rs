@@ -1,0 +1,210 @@
+//! `nshot plugin`.
+
+use std::path::Path;
+
+use nshot::failure::{Failure, Result};
+use nshot::plugins::Plugins;
+use nshot_loader::{ComponentInfo, Found, PluginFile};
+use serde_json::{Value, json};
+
+use super::{Outcome, output};
+
+/// Plugins: which there are, and what is in them.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    List(List),
+    Show(Show),
+}
+
+/// Lists the plugins beside the program and in the user's plugin folder, refused ones with the reason.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:  nshot plugin list")]
+pub(super) struct List {
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Shows a plugin: where it comes from, its components, and their settings with defaults.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:  nshot plugin show schedules\n          nshot plugin show ./libmine.so")]
+pub(super) struct Show {
+    /// A plugin's name, a component's name, or a plugin file.
+    #[arg(value_name = "NAME|FILE")]
+    name: String,
+    /// Print JSON, with the settings' JSON schema.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn main(command: &Command) -> Outcome {
+    let plugins = Plugins::open()?;
+    match command {
+        Command::List(list) => print_list(&plugins, list.json)?,
+        Command::Show(show) => print_plugins(&find(&plugins, &show.name)?, show.json)?,
+    }
+    Ok(0)
+}
+
+/// The plugin files that were accepted.
+pub(super) fn usable(plugins: &Plugins) -> Vec<PluginFile> {
+    plugins.loader().list(plugins.folders()).into_iter().filter_map(|found| found.file.ok()).collect()
+}
+
+/// `group/plugin 1.2.3`
+pub(super) fn full_name(file: &PluginFile) -> String {
+    let metadata = &file.metadata;
+    format!("{}/{} {}", metadata.group, metadata.plugin, metadata.version)
+}
+
+pub(super) fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
+fn print_list(plugins: &Plugins, as_json: bool) -> Result<()> {
+    let found = plugins.loader().list(plugins.folders());
+    if as_json {
+        return output::print_json(&found.iter().map(found_json).collect::<Vec<_>>());
+    }
+    let accepted = found.iter().filter_map(|found| found.file.as_ref().ok());
+    let rows: Vec<_> = accepted
+        .flat_map(|file| file.components.iter().map(move |component| (file, component)))
+        .map(|(file, component)| {
+            let description = first_line(&component.doc);
+            [component.kind.to_string(), component.name.clone(), full_name(file), description]
+        })
+        .collect();
+    output::print_table(["kind", "component", "plugin", "description"], &rows)?;
+    for Found { path, file } in &found {
+        match file {
+            Ok(file) => {
+                file.warnings
+                    .iter()
+                    .for_each(|text| output::say(&format!("warning: {}: {text}", path.display())));
+            }
+            Err(error) => output::say(&format!("refused: {error}")),
+        }
+    }
+    Ok(())
+}
+
+fn found_json(found: &Found) -> Value {
+    match &found.file {
+        Ok(file) => plugin_json(file),
+        Err(error) => json!({ "file": found.path, "refused": error.to_string() }),
+    }
+}
+
+/// The plugins that a name or a path means.
+fn find(plugins: &Plugins, name: &str) -> Result<Vec<PluginFile>> {
+    let path = Path::new(name);
+    if name.contains('/') || path.extension() == Some("so".as_ref()) {
+        return Ok(vec![plugins.loader().describe(path)?]);
+    }
+    let files = usable(plugins);
+    let named = |file: &&PluginFile| {
+        file.metadata.plugin == name || file.components.iter().any(|component| component.name == name)
+    };
+    let found: Vec<_> = files.iter().filter(named).cloned().collect();
+    if found.is_empty() {
+        return Err(unknown(name, &files));
+    }
+    Ok(found)
+}
+
+fn unknown(name: &str, files: &[PluginFile]) -> Failure {
+    let failure = Failure::new(format!("there is no plugin and no component `{name}`"));
+    let components = files.iter().flat_map(|file| &file.components).map(|component| component.name.as_str());
+    let names = components.chain(files.iter().map(|file| file.metadata.plugin.as_str()));
+    let near = |known: &&str| strsim::damerau_levenshtein(known, name);
+    match names.min_by_key(near).filter(|known| near(known) <= 3) {
+        Some(nearest) => failure.hint(format!("did you mean `{nearest}`?")),
+        None => failure.hint("`nshot plugin list` shows what there is"),
+    }
+}
+
+fn print_plugins(files: &[PluginFile], as_json: bool) -> Result<()> {
+    if as_json {
+        return output::print_json(&files.iter().map(plugin_json).collect::<Vec<_>>());
+    }
+    output::print(&files.iter().map(plugin_text).collect::<Vec<_>>().join("\n"))
+}
+
+fn plugin_json(file: &PluginFile) -> Value {
+    json!({
+        "file": file.origin, "sha256": file.sha256.to_string(), "metadata": file.metadata,
+        "components": file.components, "warnings": file.warnings,
+    })
+}
+
+fn plugin_text(file: &PluginFile) -> String {
+    let metadata = &file.metadata;
+    let mut text = format!("{}\n", full_name(file));
+    let mut row = |what: &str, value: &str| {
+        if !value.is_empty() {
+            text += &format!("  {what:<12}{value}\n");
+        }
+    };
+    row("about", &metadata.description);
+    row("authors", &metadata.authors);
+    row("licence", &metadata.license);
+    row("homepage", &metadata.homepage);
+    row("built for", &format!("ABI {}.{}, {}", metadata.abi.0, metadata.abi.1, metadata.target));
+    row("built with", &[metadata.sdk.as_str(), metadata.rustc.as_str()].join(", "));
+    row("file", &file.origin.display().to_string());
+    row("sha256", &file.sha256.to_string());
+    file.warnings.iter().for_each(|warning| row("warning", warning));
+    text + &file.components.iter().map(component_text).collect::<String>()
+}
+
+fn component_text(component: &ComponentInfo) -> String {
+    let mut text = format!("\n  {} `{}`\n", component.kind, component.name);
+    for line in component.doc.lines() {
+        text += format!("    {line}").trim_end();
+        text += "\n";
+    }
+    if let Some(paper) = &component.citation {
+        text += &format!("    from: {paper}\n");
+    }
+    let properties = component.schema.get("properties").and_then(Value::as_object);
+    let Some(properties) = properties.filter(|properties| !properties.is_empty()) else {
+        return text + "    no settings\n";
+    };
+    text += "    settings:\n";
+    for (name, schema) in properties {
+        let default = component.defaults.get(name).or_else(|| schema.get("default"));
+        let default =
+            default.filter(|value| !value.is_null()).map_or(String::new(), |value| format!(" = {value}"));
+        let about = schema.get("description").and_then(Value::as_str).unwrap_or_default().replace('\n', " ");
+        let about = if about.is_empty() { String::new() } else { format!("  # {about}") };
+        text += &format!("      {name}{default}{about}\n");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nshot_loader::Kind;
+
+    #[test]
+    fn settings_are_told_with_their_defaults() {
+        let component = ComponentInfo {
+            name: "cosine".to_owned(),
+            kind: Kind::LrScheduler,
+            doc: "Half a cosine.".to_owned(),
+            schema: json!({ "properties": {
+                "floor": { "description": "The last\nfactor.", "default": 0.0 }, "warm_up": {},
+            }}),
+            defaults: json!({ "floor": 0.1 }),
+            citation: None,
+        };
+        assert_eq!(
+            component_text(&component),
+            "\n  lr-scheduler `cosine`\n    Half a cosine.\n    settings:\n      floor = 0.1  # The last factor.\n      \
+             warm_up\n"
+        );
+        let bare = ComponentInfo { schema: json!({}), doc: String::new(), ..component };
+        assert_eq!(component_text(&bare), "\n  lr-scheduler `cosine`\n    no settings\n");
+    }
+}

@@ -1,0 +1,264 @@
+//! `nshot run` and `nshot resume`: check everything, train, rank, report.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use crate::checkpoint::{Checkpoint, Checkpoints};
+use crate::experiment::Experiment;
+use crate::failure::{Failure, Result};
+use crate::manifest::Manifest;
+use crate::output::Output;
+use crate::plugins::Plugins;
+use crate::progress::{Progress, duration};
+use crate::rank::{self, Ranked, Score};
+use crate::report::{self, Report};
+use crate::run_directory::{Best, Lock, MANIFEST, Machine, RunDirectory, State, Status};
+use crate::signals::Signal;
+use crate::train::{self, End, Figures};
+
+/// How a run is carried out; none of it changes a number.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options {
+    /// No progress.
+    pub quiet: bool,
+    /// Check everything, then stop.
+    pub dry_run: bool,
+    /// The report as JSON.
+    pub json: bool,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// It is done.
+    Done,
+    /// A signal stopped it; it can be resumed.
+    Stopped(Signal),
+}
+
+impl Ending {
+    /// The process's exit status: 0, or 130 or 143 for a signal.
+    pub fn exit_status(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Stopped(signal) => signal.exit_status(),
+        }
+    }
+}
+
+/// Runs a manifest in a new run directory.
+///
+/// # Errors
+/// Something is wrong with the manifest or what it names, or the run fails.
+pub fn run(manifest: Manifest, options: Options) -> Result<Ending> {
+    let started = Instant::now();
+    let path = manifest.run.directory.clone();
+    RunDirectory::check_absent(&path)?;
+    let plugins = Plugins::open()?;
+    let mut experiment = Experiment::open(manifest, &plugins, None)?;
+    rank::check(&experiment).map_err(|failure| experiment.manifest.locate("rank", failure))?;
+    check_disk(&experiment, &path)?;
+    if !options.quiet {
+        report::introduce(&experiment);
+    }
+    if options.dry_run {
+        eprintln!("everything fits; nothing was run, since this is a dry run");
+        return Ok(Ending::Done);
+    }
+    let mut resolved = experiment.manifest.clone();
+    resolved.data = experiment.data.resolved().clone();
+    let directory = RunDirectory::create(&path, &resolved.to_toml()?, &lock(&experiment))?;
+    carry_out(&mut experiment, directory, None, options, started)
+}
+
+/// Goes on with a run from its last checkpoint, with the plugins of its lock.
+///
+/// # Errors
+/// The directory is damaged, what it was made of has changed, or the run fails.
+pub fn resume(path: &Path, options: Options) -> Result<Ending> {
+    let started = Instant::now();
+    let directory = RunDirectory::open(path)?;
+    if let Some(Status { state: State::Done, .. }) = Status::read(&directory.join(crate::run_directory::STATUS)) {
+        return Err(Failure::new(format!("the run in `{}` is done; there is nothing to resume", path.display()))
+            .hint(format!("`nshot runs show {}` shows its results", path.display())));
+    }
+    let lock = directory.lock()?;
+    let mut manifest = Manifest::load(&directory.join(MANIFEST), &[])?;
+    manifest.run.directory = path.to_owned();
+    let plugins = Plugins::open()?;
+    let mut experiment = Experiment::open(manifest, &plugins, Some(&lock.components))?;
+    compare(&lock, &experiment)?;
+    let checkpoint = Checkpoints::of(path).newest()?;
+    if let Some(Checkpoint { state, .. }) = &checkpoint
+        && !options.quiet
+    {
+        eprintln!("resuming after step {} of the run", state.run_step);
+    }
+    carry_out(&mut experiment, directory, checkpoint, options, started)
+}
+
+/// Trains and ranks, and says how it went; the run's status tells the same.
+fn carry_out(
+    experiment: &mut Experiment,
+    directory: RunDirectory,
+    checkpoint: Option<Checkpoint>,
+    options: Options,
+    started: Instant,
+) -> Result<Ending> {
+    let path = directory.path().to_owned();
+    let mut output = Output::open(directory, checkpoint.as_ref())?;
+    let outcome = train_and_rank(experiment, &mut output, checkpoint, options, started);
+    let mut status = Status {
+        state: State::Done,
+        step: Checkpoints::of(&path).newest().ok().flatten().map_or(0, |checkpoint| checkpoint.state.run_step),
+        steps: experiment.steps(),
+        best: None,
+        reason: None,
+    };
+    let ending = match outcome {
+        Ok(Outcome::Done(report)) => {
+            status.best = report.best.first().map(|best| Best {
+                architecture: best.architecture.clone(),
+                accuracy: best.accuracy(),
+            });
+            report.write(&path)?;
+            report.print(options.json)?;
+            Ok(Ending::Done)
+        }
+        Ok(Outcome::Stopped(signal)) => {
+            status.state = State::Stopped;
+            status.reason = Some(signal.name().to_owned());
+            let step = status.step;
+            eprintln!("stopped by {} with a checkpoint at step {step}", signal.name());
+            eprintln!("to go on: nshot resume {}", path.display());
+            Ok(Ending::Stopped(signal))
+        }
+        Err(failure) => {
+            status.state = State::Failed;
+            status.reason = Some(failure.message.clone());
+            let place = format!("the run in `{}` failed", path.display());
+            Err(failure.context(&place))
+        }
+    };
+    output.directory().write_status(&status)?;
+    ending
+}
+
+enum Outcome {
+    Done(Report),
+    Stopped(Signal),
+}
+
+fn train_and_rank(
+    experiment: &mut Experiment,
+    output: &mut Output,
+    checkpoint: Option<Checkpoint>,
+    options: Options,
+    started: Instant,
+) -> Result<Outcome> {
+    let status = Status { state: State::Running, step: 0, steps: experiment.steps(), best: None, reason: None };
+    output.directory().write_status(&status)?;
+    let done = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.state.run_step);
+    let mut progress = Progress::start_at("train", done, experiment.steps(), options.quiet);
+    let begun = Instant::now();
+    let (end, figures) = train::train(experiment, output, checkpoint, &mut progress)?;
+    let training = begun.elapsed().as_secs_f64();
+    progress.finish(&trained_line(&figures, training));
+    if let End::Stopped(signal) = end {
+        return Ok(Outcome::Stopped(signal));
+    }
+    let begun = Instant::now();
+    let scores = match experiment.manifest.rank {
+        None => Vec::new(),
+        Some(_) => match rank_all(experiment, output.path(), options)? {
+            Ranked::Done(scores) => scores,
+            Ranked::Stopped(signal) => return Ok(Outcome::Stopped(signal)),
+        },
+    };
+    let ranking = begun.elapsed().as_secs_f64();
+    let top = experiment.manifest.rank.as_ref().map_or(0, |rank| rank.top);
+    Ok(Outcome::Done(Report {
+        directory: std::path::absolute(output.path())?,
+        steps: figures.steps,
+        images: figures.images,
+        final_loss: figures.loss,
+        training_seconds: training,
+        ranking_seconds: ranking,
+        total_seconds: started.elapsed().as_secs_f64(),
+        ranked: scores.len(),
+        best: best_of(scores, top),
+    }))
+}
+
+fn rank_all(experiment: &Experiment, path: &Path, options: Options) -> Result<Ranked> {
+    let mut progress = Progress::start("rank", rank::count(experiment)? as u64, options.quiet);
+    let ranked = rank::finally(experiment, path, &mut progress)?;
+    progress.finish("");
+    Ok(ranked)
+}
+
+fn trained_line(figures: &Figures, seconds: f64) -> String {
+    let rate = figures.images as f64 / seconds.max(1e-9);
+    format!("trained {} steps in {}, {rate:.0} images/s", figures.steps, duration(seconds))
+}
+
+/// The best scores, ties by the lower mean NLL.
+fn best_of(mut scores: Vec<Score>, top: usize) -> Vec<Score> {
+    scores.sort_by(|a, b| {
+        b.accuracy().total_cmp(&a.accuracy()).then(a.mean_nll.total_cmp(&b.mean_nll))
+    });
+    scores.truncate(top);
+    scores
+}
+
+fn lock(experiment: &Experiment) -> Lock {
+    Lock {
+        machine: Machine::this(&nshot_torch::versions(), &experiment.device.to_string()),
+        components: experiment.pins.clone(),
+        data: experiment.data.files().to_vec(),
+        ..Lock::default()
+    }
+}
+
+/// What a run was made of must be what it is resumed with; another machine may round differently.
+fn compare(lock: &Lock, experiment: &Experiment) -> Result<()> {
+    let now = self::lock(experiment);
+    if let Some(changed) = now.data.iter().find(|file| !lock.data.contains(file)) {
+        return Err(Failure::new(format!("the data file `{}` is not the one that the run began with", changed.path.display()))
+            .hint("restore the file, or start the run anew"));
+    }
+    let (then, now) = (&lock.machine, &now.machine);
+    let pairs = [
+        ("libtorch", &then.libtorch, &now.libtorch),
+        ("the processor", &then.cpu, &now.cpu),
+        ("the CPU kernels", &then.cpu_capability, &now.cpu_capability),
+        ("the device", &then.device, &now.device),
+    ];
+    for (what, then, now) in pairs {
+        if then != now {
+            eprintln!("warning: {what} was `{then}`, now it is `{now}`: numbers may differ in the last bits");
+        }
+    }
+    Ok(())
+}
+
+/// Room for weights and optimizer state: two checkpoints, the best one, and the one being written.
+fn check_disk(experiment: &Experiment, path: &Path) -> Result<()> {
+    let elements: u64 = experiment.space.parameters().iter().map(nshot_graph::ParameterSpec::elements).sum();
+    // Weights and two slots, of 8 bytes at most.
+    let needed = elements.saturating_mul(8 * 3 * 3);
+    let mut folder: PathBuf = std::path::absolute(path)?;
+    while !folder.exists() && folder.pop() {}
+    let free = rustix::fs::statvfs(&folder).map_or(u64::MAX, |fs| fs.f_bavail.saturating_mul(fs.f_frsize));
+    if free >= needed {
+        return Ok(());
+    }
+    let mib = |bytes: u64| bytes.div_ceil(1 << 20);
+    Err(Failure::new(format!(
+        "`{}` has {} MiB of disk space left; checkpoints may take {} MiB",
+        folder.display(),
+        mib(free),
+        mib(needed)
+    ))
+    .hint("free some, or choose another place with --directory"))
+}

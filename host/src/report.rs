@@ -1,0 +1,162 @@
+//! What a run says at its start and at its end.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use comfy_table::{CellAlignment, Table, presets};
+use serde::Serialize;
+
+use crate::experiment::Experiment;
+use crate::failure::{Failure, Result};
+use crate::progress::duration;
+use crate::rank::Score;
+use crate::run_directory::write_atomically;
+
+/// The figures of a run that is done.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    /// The run directory.
+    pub directory: PathBuf,
+    /// Steps that this process trained.
+    pub steps: u64,
+    /// Images that this process trained on, once for each path.
+    pub images: u64,
+    /// The last step's mean loss over its paths.
+    pub final_loss: Option<f64>,
+    /// Seconds of training.
+    pub training_seconds: f64,
+    /// Seconds of ranking.
+    pub ranking_seconds: f64,
+    /// Seconds in all.
+    pub total_seconds: f64,
+    /// Subnets that were ranked.
+    pub ranked: usize,
+    /// The best of them, best first.
+    pub best: Vec<Score>,
+}
+
+/// Says what will run.
+pub fn introduce(experiment: &Experiment) {
+    let (space, data) = (&experiment.space, &experiment.data);
+    let mut text = String::new();
+    let mut row = |what: &str, is: String| {
+        let _ = writeln!(text, "{what:<11}{is}");
+    };
+    let stages = experiment.stages.len();
+    let steps = experiment.steps();
+    row("run", experiment.manifest.run.name.clone());
+    row("device", format!("{}, {}", experiment.device, experiment.precision));
+    let [c, h, w] = data.input_shape();
+    let (train, rank) = (data.train_len(), data.rank_len());
+    let name = &experiment.manifest.data.name;
+    row("data", format!("{name}: {train} images train, {rank} rank; {c}x{h}x{w}, {} classes", data.classes()));
+    let parameters: u64 = space.parameters().iter().map(nshot_graph::ParameterSpec::elements).sum();
+    row(
+        "space",
+        format!("{}: {} subnets share {} parameters", space.identity().name, count(space.size()), count(parameters as f64)),
+    );
+    let mut parts = vec![experiment.sampler.identity().name.clone()];
+    parts.extend(experiment.groups.iter().map(|groups| groups.identity().name.clone()));
+    parts.push(experiment.scheduler.identity().name.clone());
+    parts.push(experiment.optimizer.identity().name.clone());
+    row("method", parts.join(", "));
+    let stages = if stages == 1 { String::new() } else { format!(" in {stages} stages") };
+    row("training", format!("{steps} steps{stages} of {} images", data.batch_size()));
+    eprint!("{text}");
+}
+
+/// A number with thousands separated, or in powers of ten where that is too long.
+pub fn count(number: f64) -> String {
+    if number >= 1e15 {
+        return format!("{number:.2e}");
+    }
+    let digits = format!("{number:.0}");
+    let mut out = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+impl Report {
+    /// Keeps it as `report.json`.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn write(&self, directory: &Path) -> Result<()> {
+        write_atomically(&directory.join("report.json"), &serde_json::to_vec_pretty(self)?)
+    }
+
+    /// Prints it on standard output.
+    ///
+    /// # Errors
+    /// Standard output is closed.
+    pub fn print(&self, json: bool) -> Result<()> {
+        let text = if json { serde_json::to_string_pretty(self)? + "\n" } else { self.text() };
+        match std::io::stdout().write_all(text.as_bytes()) {
+            // Whoever read it has gone; the run is done all the same.
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+            other => other.map_err(|error| Failure::new(format!("cannot write to standard output: {error}"))),
+        }
+    }
+
+    fn text(&self) -> String {
+        let mut text = String::new();
+        if !self.best.is_empty() {
+            let _ = writeln!(text, "the best {} of {} ranked subnets:\n", self.best.len(), self.ranked);
+            let _ = writeln!(text, "{}\n", scores_table(&self.best));
+        }
+        let mut row = |what: &str, is: String| {
+            let _ = writeln!(text, "{what:<11}{is}");
+        };
+        if let Some(loss) = self.final_loss {
+            row("loss", format!("{loss:.4} at the last step"));
+        }
+        let rate = self.images as f64 / self.training_seconds.max(1e-9);
+        let trained = format!("{} steps in {}, {rate:.0} images/s", self.steps, duration(self.training_seconds));
+        row("training", trained);
+        if self.ranked > 0 {
+            row("ranking", format!("{} subnets in {}", self.ranked, duration(self.ranking_seconds)));
+        }
+        if let Some(peak) = peak_memory() {
+            row("memory", format!("{} MiB at most", peak >> 20));
+        }
+        row("total", duration(self.total_seconds));
+        row("directory", self.directory.display().to_string());
+        text
+    }
+}
+
+/// A table of scores.
+pub fn scores_table(scores: &[Score]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(["", "architecture", "accuracy", "nll", "params", "MACs"]);
+    for (index, score) in scores.iter().enumerate() {
+        table.add_row([
+            (index + 1).to_string(),
+            score.architecture.clone(),
+            format!("{:.2} %", 100.0 * score.accuracy()),
+            format!("{:.4}", score.mean_nll),
+            count(score.params as f64),
+            count(score.macs as f64),
+        ]);
+    }
+    for column in [0, 2, 3, 4, 5] {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+/// The most memory that this process has held, in bytes.
+fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib << 10)
+}
