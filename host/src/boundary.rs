@@ -18,7 +18,7 @@ use nshot_abi::value::{AbiError, code};
 use nshot_abi::{AbiResult, Attribute, Value as AbiValue};
 use nshot_graph::{Attributes, Value};
 
-pub use describe::{DeclareHost, DescribeHost, Declared};
+pub use describe::{DeclareHost, Declared, DescribeHost};
 pub use plan::{PlanHost, StagePlan};
 pub use run::{RunView, TaskView};
 pub use sample::{PathsView, ProgressView, SampleView, SubnetView};
@@ -111,7 +111,6 @@ impl<'a> Named<'a> {
             Some(other) => Err(self.wrong(name, other, "a whole number of at least 0")),
         }
     }
-
 
     pub(crate) fn numbers(&mut self, name: &'static str) -> Result<Option<RVec<f64>>, String> {
         match self.take(name) {

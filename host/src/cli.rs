@@ -5,6 +5,8 @@
 
 mod data;
 mod doctor;
+mod drive;
+mod logging;
 mod output;
 mod plugin;
 mod resume;
@@ -50,6 +52,7 @@ enum Command {
 /// Does what the command line asks.
 pub(crate) fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    logging::start();
     match dispatch(&arguments.command) {
         Ok(status) => ExitCode::from(status),
         Err(failure) => {

@@ -3,18 +3,16 @@
 use std::sync::Arc;
 
 use nshot_abi::abi_stable::sabi_trait::TD_Opaque;
+use nshot_abi::abi_stable::std_types::RVec;
 use nshot_abi::abi_stable::std_types::{RResult, RSlice};
 use nshot_abi::component::{LrSchedulerBox, OptimizerBox, SamplerBox, StateGroupsBox};
-use nshot_abi::host::{
-    Paths_TO, Plan_TO, Progress_TO, Run_TO, Sample_TO, Step_TO, Subnet_TO, Update_TO,
-};
+use nshot_abi::host::{Paths_TO, Plan_TO, Progress_TO, Run_TO, Sample_TO, Step_TO, Subnet_TO, Update_TO};
 use nshot_abi::value::code;
 use nshot_abi::{AbiResult, Attribute, Value};
-use nshot_abi::abi_stable::std_types::RVec;
 
 use crate::boundary::{
-    PathPlan, PathsView, PlanHost, ProgressView, RunView, SampleView, StagePlan, StepHost, SubnetView, UpdateHost,
-    calling,
+    PathPlan, PathsView, PlanHost, ProgressView, RunView, SampleView, StagePlan, StepHost, SubnetView,
+    UpdateHost, calling,
 };
 use crate::failure::{Failure, Result};
 use crate::selection::Selection;
@@ -55,7 +53,10 @@ impl Identity {
 
     /// A failure of one of the component's calls.
     pub(crate) fn failure(&self, method: &str, text: &str) -> Failure {
-        Failure::new(format!("{} `{}` of plugin `{}`, in `{method}`: {text}", self.kind, self.name, self.plugin))
+        Failure::new(format!(
+            "{} `{}` of plugin `{}`, in `{method}`: {text}",
+            self.kind, self.name, self.plugin
+        ))
     }
 }
 
@@ -172,7 +173,8 @@ impl LrScheduler {
         if factor.is_finite() && factor >= 0.0 {
             return Ok(factor);
         }
-        let text = format!("the factor at step {} is {factor}, expected a finite number of at least 0", at.step);
+        let text =
+            format!("the factor at step {} is {factor}, expected a finite number of at least 0", at.step);
         Err(self.identity.failure("factor", &text))
     }
 }

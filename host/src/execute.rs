@@ -78,9 +78,14 @@ pub fn run(manifest: Manifest, options: Options) -> Result<Ending> {
 pub fn resume(path: &Path, options: Options) -> Result<Ending> {
     let started = Instant::now();
     let directory = RunDirectory::open(path)?;
-    if let Some(Status { state: State::Done, .. }) = Status::read(&directory.join(crate::run_directory::STATUS)) {
-        return Err(Failure::new(format!("the run in `{}` is done; there is nothing to resume", path.display()))
-            .hint(format!("`nshot runs show {}` shows its results", path.display())));
+    if let Some(Status { state: State::Done, .. }) =
+        Status::read(&directory.join(crate::run_directory::STATUS))
+    {
+        return Err(Failure::new(format!(
+            "the run in `{}` is done; there is nothing to resume",
+            path.display()
+        ))
+        .hint(format!("`nshot runs show {}` shows its results", path.display())));
     }
     let lock = directory.lock()?;
     let mut manifest = Manifest::load(&directory.join(MANIFEST), &[])?;
@@ -110,17 +115,21 @@ fn carry_out(
     let outcome = train_and_rank(experiment, &mut output, checkpoint, options, started);
     let mut status = Status {
         state: State::Done,
-        step: Checkpoints::of(&path).newest().ok().flatten().map_or(0, |checkpoint| checkpoint.state.run_step),
+        step: Checkpoints::of(&path)
+            .newest()
+            .ok()
+            .flatten()
+            .map_or(0, |checkpoint| checkpoint.state.run_step),
         steps: experiment.steps(),
         best: None,
         reason: None,
     };
     let ending = match outcome {
         Ok(Outcome::Done(report)) => {
-            status.best = report.best.first().map(|best| Best {
-                architecture: best.architecture.clone(),
-                accuracy: best.accuracy(),
-            });
+            status.best = report
+                .best
+                .first()
+                .map(|best| Best { architecture: best.architecture.clone(), accuracy: best.accuracy() });
             report.write(&path)?;
             report.print(options.json)?;
             Ok(Ending::Done)
@@ -156,7 +165,8 @@ fn train_and_rank(
     options: Options,
     started: Instant,
 ) -> Result<Outcome> {
-    let status = Status { state: State::Running, step: 0, steps: experiment.steps(), best: None, reason: None };
+    let status =
+        Status { state: State::Running, step: 0, steps: experiment.steps(), best: None, reason: None };
     output.directory().write_status(&status)?;
     let done = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.state.run_step);
     let mut progress = Progress::start_at("train", done, experiment.steps(), options.quiet);
@@ -204,9 +214,7 @@ fn trained_line(figures: &Figures, seconds: f64) -> String {
 
 /// The best scores, ties by the lower mean NLL.
 fn best_of(mut scores: Vec<Score>, top: usize) -> Vec<Score> {
-    scores.sort_by(|a, b| {
-        b.accuracy().total_cmp(&a.accuracy()).then(a.mean_nll.total_cmp(&b.mean_nll))
-    });
+    scores.sort_by(|a, b| b.accuracy().total_cmp(&a.accuracy()).then(a.mean_nll.total_cmp(&b.mean_nll)));
     scores.truncate(top);
     scores
 }
@@ -224,8 +232,11 @@ fn lock(experiment: &Experiment) -> Lock {
 fn compare(lock: &Lock, experiment: &Experiment) -> Result<()> {
     let now = self::lock(experiment);
     if let Some(changed) = now.data.iter().find(|file| !lock.data.contains(file)) {
-        return Err(Failure::new(format!("the data file `{}` is not the one that the run began with", changed.path.display()))
-            .hint("restore the file, or start the run anew"));
+        return Err(Failure::new(format!(
+            "the data file `{}` is not the one that the run began with",
+            changed.path.display()
+        ))
+        .hint("restore the file, or start the run anew"));
     }
     let (then, now) = (&lock.machine, &now.machine);
     let pairs = [

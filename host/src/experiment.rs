@@ -66,7 +66,8 @@ impl Experiment {
     /// # Errors
     /// The first thing that is wrong with it, pointing at its line.
     pub fn open(manifest: Manifest, plugins: &Plugins, pins: Option<&Pins>) -> Result<Self> {
-        let device = located(&manifest, "run.device", Device::parse(&manifest.run.device).map_err(Into::into))?;
+        let device =
+            located(&manifest, "run.device", Device::parse(&manifest.run.device).map_err(Into::into))?;
         let precision = match manifest.run.dtype {
             Dtype::Float32 => Precision::Float32,
             Dtype::Float64 => Precision::Float64,
@@ -94,9 +95,7 @@ impl Experiment {
         let task = Task { input_shape: [c, h, w], classes: data.classes() as u64 };
         let space = Arc::new(located(&manifest, "space", space.space(&task))?);
         let sampler = located(&manifest, "sampler", sampler.sampler())?;
-        let groups = groups
-            .map(|groups| located(&manifest, "state", groups.state_groups()))
-            .transpose()?;
+        let groups = groups.map(|groups| located(&manifest, "state", groups.state_groups())).transpose()?;
         let scheduler = located(&manifest, "scheduler", scheduler.lr_scheduler())?;
         let optimizer = located(&manifest, "optimizer", optimizer.optimizer())?;
         let wants: Vec<Attribute> = sampler.wants()?;

@@ -73,12 +73,16 @@ pub struct OutcomesView {
 impl OutcomesView {
     fn entry(&self, entry: u32) -> Result<&Entry, String> {
         let count = self.entries.len();
-        self.entries.get(entry as usize).ok_or_else(|| format!("there is no entry {entry}; the block has {count}"))
+        self.entries
+            .get(entry as usize)
+            .ok_or_else(|| format!("there is no entry {entry}; the block has {count}"))
     }
 
     fn path(&self, entry: u32, path: u32) -> Result<&PathOutcome, String> {
         let paths = &self.entry(entry)?.1;
-        paths.get(path as usize).ok_or_else(|| format!("there is no path {path}; the step has {}", paths.len()))
+        paths
+            .get(path as usize)
+            .ok_or_else(|| format!("there is no path {path}; the step has {}", paths.len()))
     }
 }
 
@@ -102,7 +106,9 @@ impl host::Outcomes for OutcomesView {
     fn selected(&self, entry: u32, path: u32, choice: u32) -> AbiResult<RVec<u32>> {
         answer(|| {
             let picked = self.path(entry, path)?.selection.0.get(choice as usize);
-            picked.map(|picked| picked.options.clone().into()).ok_or_else(|| format!("there is no choice {choice}"))
+            picked
+                .map(|picked| picked.options.clone().into())
+                .ok_or_else(|| format!("there is no choice {choice}"))
         })
     }
 
@@ -111,7 +117,9 @@ impl host::Outcomes for OutcomesView {
             let path = self.path(entry, path)?;
             match name.as_str() {
                 "loss" => Ok(path.loss),
-                "gradient_norm" => path.gradient_norm.ok_or_else(|| "`gradient_norm` was not wanted".to_owned()),
+                "gradient_norm" => {
+                    path.gradient_norm.ok_or_else(|| "`gradient_norm` was not wanted".to_owned())
+                }
                 other => {
                     let other: String = other.chars().take(40).collect();
                     Err(format!("unknown figure `{other}`; a path has loss, gradient_norm"))

@@ -71,7 +71,8 @@ impl Plugins {
                     group.as_ref().is_none_or(|group| file.metadata.group == *group)
                         && plugin.as_ref().is_none_or(|plugin| file.metadata.plugin == *plugin)
                         && version.as_ref().is_none_or(|version| {
-                            semver::Version::parse(&file.metadata.version).is_ok_and(|found| version.matches(&found))
+                            semver::Version::parse(&file.metadata.version)
+                                .is_ok_and(|found| version.matches(&found))
                         })
                 };
                 (self.find(kind, component, wanted)?, component.clone())
@@ -84,7 +85,12 @@ impl Plugins {
     ///
     /// # Errors
     /// The file is not in the store, or is refused.
-    pub fn pinned(&self, kind: Kind, pinned: &LockedComponent, settings: Map<String, Value>) -> Result<Resolved> {
+    pub fn pinned(
+        &self,
+        kind: Kind,
+        pinned: &LockedComponent,
+        settings: Map<String, Value>,
+    ) -> Result<Resolved> {
         let hash: Hash = pinned.sha256.parse().map_err(|_| {
             Failure::new(format!("the lock names `{}` as a SHA-256, which it is not", pinned.sha256))
         })?;
@@ -92,7 +98,13 @@ impl Plugins {
         self.load(kind, file, &pinned.component, settings)
     }
 
-    fn load(&self, kind: Kind, file: PluginFile, name: &str, settings: Map<String, Value>) -> Result<Resolved> {
+    fn load(
+        &self,
+        kind: Kind,
+        file: PluginFile,
+        name: &str,
+        settings: Map<String, Value>,
+    ) -> Result<Resolved> {
         let info = file.component(kind, name).cloned().ok_or_else(|| {
             Failure::new(format!("the plugin `{}` has no {kind} `{name}`", file.origin.display()))
         })?;
@@ -123,7 +135,9 @@ impl Plugins {
             _ => {
                 let candidates: Vec<String> = fitting
                     .iter()
-                    .map(|f| format!("`{}/{}:{name}`, {}", f.metadata.group, f.metadata.plugin, f.origin.display()))
+                    .map(|f| {
+                        format!("`{}/{}:{name}`, {}", f.metadata.group, f.metadata.plugin, f.origin.display())
+                    })
                     .collect();
                 Err(Failure::new(format!("the {kind} `{name}` is in {} plugins", candidates.len()))
                     .hint(format!("name one of them:\n  {}", candidates.join("\n  "))))
@@ -168,7 +182,8 @@ fn only_component(file: &PluginFile, kind: Kind, name: Option<&str>) -> Result<S
         (None, [only]) => Ok((*only).to_owned()),
         (None, []) => Err(Failure::new(format!("the plugin `{}` has no {kind}", file.origin.display()))),
         (None, several) => {
-            let failure = format!("the plugin `{}` has {} of kind {kind}", file.origin.display(), several.len());
+            let failure =
+                format!("the plugin `{}` has {} of kind {kind}", file.origin.display(), several.len());
             let hint = format!("name one: use = {{ path = …, component = \"{}\" }}", several[0]);
             Err(Failure::new(failure).hint(hint))
         }
@@ -215,7 +230,11 @@ impl Resolved {
         let view = TaskView(task.clone());
         let make = self.plugin.root.search_space();
         let object = identity.call("new", || {
-            make(self.info.name.as_str().into(), self.json().as_str().into(), Task_TO::from_ptr(&view, TD_Opaque))
+            make(
+                self.info.name.as_str().into(),
+                self.json().as_str().into(),
+                Task_TO::from_ptr(&view, TD_Opaque),
+            )
         })?;
         Space::new(identity, object, task.clone())
     }

@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Write as _};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -13,6 +14,9 @@ const LINE_EVERY: Duration = Duration::from_secs(5);
 const DRAW_EVERY: Duration = Duration::from_millis(100);
 /// The rate is that of about so much time past.
 const WINDOW: Duration = Duration::from_secs(5);
+
+/// The bar on the terminal, if there is one: what else is said there goes above it.
+static SHOWN: Mutex<Option<ProgressBar>> = Mutex::new(None);
 
 /// What is told of a task besides its count. None is left out.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -86,19 +90,23 @@ impl Progress {
     /// Says something above the bar.
     pub fn say(&self, text: &str) {
         match &self.display {
-            Display::Bar(bar) => bar.suspend(|| say(text)),
-            Display::Lines => say(text),
+            Display::Bar(_) | Display::Lines => say(text),
             Display::Quiet => {}
         }
     }
 
     /// Ends the task with a text, such as `1,000 steps in 12 s`; nothing is said for an empty one.
     pub fn finish(self, text: &str) {
-        if let Display::Bar(bar) = &self.display {
-            bar.finish_and_clear();
-        }
+        self.clear();
         if !matches!(self.display, Display::Quiet) && !text.is_empty() {
             say(text);
+        }
+    }
+
+    fn clear(&self) {
+        if let Display::Bar(bar) = &self.display {
+            bar.finish_and_clear();
+            SHOWN.lock().unwrap_or_else(PoisonError::into_inner).take();
         }
     }
 
@@ -115,9 +123,20 @@ impl Progress {
     }
 }
 
-/// A line on standard error; that it may be closed is nobody's failure.
-fn say(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
+/// A task that fails leaves no bar behind.
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+/// A line on standard error, above the bar if there is one. That standard error may be closed is nobody's failure.
+pub fn say(text: &str) {
+    let write = || drop(writeln!(std::io::stderr(), "{text}"));
+    match &*SHOWN.lock().unwrap_or_else(PoisonError::into_inner) {
+        Some(bar) => bar.suspend(write),
+        None => write(),
+    }
 }
 
 fn bar(what: &str, done: u64, total: u64) -> ProgressBar {
@@ -125,6 +144,7 @@ fn bar(what: &str, done: u64, total: u64) -> ProgressBar {
     let style = ProgressStyle::with_template("{prefix} {bar:24} {pos}/{len}{msg}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
     bar.set_prefix(what.to_owned());
+    *SHOWN.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar.clone());
     bar
 }
 

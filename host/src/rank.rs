@@ -13,8 +13,8 @@ use serde_json::json;
 use crate::checkpoint::{Best, Checkpoints};
 use crate::experiment::Experiment;
 use crate::failure::{Failure, Result};
-use crate::progress::{Figures, Progress};
 use crate::output::Output;
+use crate::progress::{Figures, Progress};
 use crate::selection::{Architecture, Selection};
 use crate::signals;
 use crate::train::{Stage, weights_path};
@@ -66,7 +66,8 @@ impl<'a> Scorer<'a> {
         let limit = experiment.manifest.rank.as_ref().and_then(|rank| rank.images);
         let images = limit.unwrap_or(usize::MAX).min(experiment.data.rank_len());
         if images.saturating_mul(c * h * w * 8) <= KEPT_BYTES {
-            scorer.kept = Some(scorer.batches()?.map(|batch| scorer.on_device(&batch)).collect::<Result<_>>()?);
+            scorer.kept =
+                Some(scorer.batches()?.map(|batch| scorer.on_device(&batch)).collect::<Result<_>>()?);
         }
         Ok(scorer)
     }
@@ -152,7 +153,9 @@ pub fn during_training(
     let scorer = Scorer::new(experiment)?;
     let scores = subnets.iter().map(|subnet| scorer.score(&stage.store, &plan.name, subnet));
     let scores = scores.collect::<Result<Vec<_>>>()?;
-    let Some(top) = scores.iter().max_by(|a, b| a.accuracy().total_cmp(&b.accuracy())) else { return Ok(false) };
+    let Some(top) = scores.iter().max_by(|a, b| a.accuracy().total_cmp(&b.accuracy())) else {
+        return Ok(false);
+    };
     let mean_accuracy = scores.iter().map(Score::accuracy).sum::<f64>() / scores.len() as f64;
     output.metrics(&json!({
         "stage": plan.name, "epoch": epoch, "ranked": scores.len(), "mean_accuracy": mean_accuracy,
@@ -182,7 +185,8 @@ pub enum Ranked {
 pub fn finally(experiment: &Experiment, directory: &Path, progress: &mut Progress) -> Result<Ranked> {
     let finished = directory.join("scores.csv");
     let (partial, subnets) = (directory.join("scores.partial.csv"), subnets::finally(experiment)?);
-    let texts = subnets.iter().map(|(_, subnet)| experiment.space.to_text(subnet)).collect::<Result<Vec<_>>>()?;
+    let texts =
+        subnets.iter().map(|(_, subnet)| experiment.space.to_text(subnet)).collect::<Result<Vec<_>>>()?;
     let mut scores = table::resume(&partial, &texts)?;
     let mut writer = table::Appender::open(&partial, &scores)?;
     let scorer = Scorer::new(experiment)?;

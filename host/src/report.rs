@@ -50,11 +50,19 @@ pub fn introduce(experiment: &Experiment) {
     let [c, h, w] = data.input_shape();
     let (train, rank) = (data.train_len(), data.rank_len());
     let name = &experiment.manifest.data.name;
-    row("data", format!("{name}: {train} images train, {rank} rank; {c}x{h}x{w}, {} classes", data.classes()));
+    row(
+        "data",
+        format!("{name}: {train} images train, {rank} rank; {c}x{h}x{w}, {} classes", data.classes()),
+    );
     let parameters: u64 = space.parameters().iter().map(nshot_graph::ParameterSpec::elements).sum();
     row(
         "space",
-        format!("{}: {} subnets share {} parameters", space.identity().name, count(space.size()), count(parameters as f64)),
+        format!(
+            "{}: {} subnets share {} parameters",
+            space.identity().name,
+            count(space.size()),
+            count(parameters as f64)
+        ),
     );
     let mut parts = vec![experiment.sampler.identity().name.clone()];
     parts.extend(experiment.groups.iter().map(|groups| groups.identity().name.clone()));
@@ -117,7 +125,8 @@ impl Report {
             row("loss", format!("{loss:.4} at the last step"));
         }
         let rate = self.images as f64 / self.training_seconds.max(1e-9);
-        let trained = format!("{} steps in {}, {rate:.0} images/s", self.steps, duration(self.training_seconds));
+        let trained =
+            format!("{} steps in {}, {rate:.0} images/s", self.steps, duration(self.training_seconds));
         row("training", trained);
         if self.ranked > 0 {
             row("ranking", format!("{} subnets in {}", self.ranked, duration(self.ranking_seconds)));

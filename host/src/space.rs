@@ -212,7 +212,9 @@ impl Space {
                 spec.role.name(),
                 spec.shape
             )),
-            None => Err(format!("there is no parameter `{}`", parameter.chars().take(64).collect::<String>())),
+            None => {
+                Err(format!("there is no parameter `{}`", parameter.chars().take(64).collect::<String>()))
+            }
         }
     }
 

@@ -4,13 +4,12 @@ mod forward;
 mod record;
 mod stage;
 
-
 use crate::checkpoint::{Checkpoint, Checkpoints};
 use crate::experiment::Experiment;
 use crate::failure::Result;
+use crate::output::Output;
 use crate::progress::Progress;
 use crate::rank;
-use crate::output::Output;
 use crate::signals::{self, Signal};
 
 pub use stage::{Stage, weights_path};

@@ -33,12 +33,17 @@ pub(crate) fn schema<S: Settings>() -> serde_json::Value {
     schemars::schema_for!(S).to_value()
 }
 
-/// The settings with nothing set; null if one is required.
+/// The settings with nothing set; where one is required, the defaults of the others.
 pub(crate) fn defaults<S: Settings>() -> serde_json::Value {
-    serde_json::from_str::<S>("{}")
-        .ok()
-        .and_then(|settings| serde_json::to_value(settings).ok())
-        .unwrap_or(serde_json::Value::Null)
+    if let Some(all) = serde_json::from_str::<S>("{}").ok().and_then(|all| serde_json::to_value(all).ok()) {
+        return all;
+    }
+    let schema = schema::<S>();
+    let properties = schema.get("properties").and_then(serde_json::Value::as_object);
+    let default = |(name, property): (&String, &serde_json::Value)| {
+        property.get("default").map(|value| (name.clone(), value.clone()))
+    };
+    serde_json::Value::Object(properties.into_iter().flatten().filter_map(default).collect())
 }
 
 #[cfg(test)]
@@ -62,6 +67,6 @@ mod tests {
         );
         assert_eq!(error("{}"), "missing field `text`");
         assert!(error(r#"{"nubmer": 1}"#).contains("unknown field `nubmer`"));
-        assert_eq!(defaults::<Two>(), serde_json::Value::Null);
+        assert_eq!(defaults::<Two>(), serde_json::json!({"number": 0}));
     }
 }

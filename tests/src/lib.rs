@@ -1,1 +1,1 @@
-//! Drives the built nshot and real plugin files.
+//! Drives the built `nshot` and real plugin files; see `nshot/main.rs`.

@@ -31,7 +31,12 @@ pub struct DeclareHost {
 }
 
 impl DeclareHost {
-    fn add_choice(&mut self, name: &str, options: &[RString], attributes: &[Attribute]) -> Result<u32, String> {
+    fn add_choice(
+        &mut self,
+        name: &str,
+        options: &[RString],
+        attributes: &[Attribute],
+    ) -> Result<u32, String> {
         Named::new("choice", attributes)?.finish()?;
         check_name("a choice", name)?;
         if self.declared.choices.iter().any(|choice| choice.name == name) {
@@ -130,9 +135,9 @@ impl<'a> DescribeHost<'a> {
 
     fn picked(&self, choice: u32) -> Result<&'a Picked, String> {
         let picked = &self.selection.0;
-        picked
-            .get(choice as usize)
-            .ok_or_else(|| format!("there is no choice {choice}; the space declares {} of them", picked.len()))
+        picked.get(choice as usize).ok_or_else(|| {
+            format!("there is no choice {choice}; the space declares {} of them", picked.len())
+        })
     }
 
     fn weight(&mut self, choice: u32, option: u32) -> Result<Option<u32>, String> {
@@ -172,7 +177,10 @@ impl<'a> DescribeHost<'a> {
     }
 
     fn op(&mut self, name: &str, inputs: &[u32], attributes: &[(String, Value)]) -> Result<u32, String> {
-        self.builder.op(name, inputs, attributes).map(|values| values.first).map_err(|error| error.to_string())
+        self.builder
+            .op(name, inputs, attributes)
+            .map(|values| values.first)
+            .map_err(|error| error.to_string())
     }
 }
 

@@ -67,14 +67,18 @@ impl PlanHost {
                 return Err(format!("stage `{name}` has a `parent` but no `weights = \"parent\"`"));
             }
             (Some(other), _) => {
-                return Err(format!("stage `{name}`: `weights` is `{other}`, expected `scratch` or `parent`"));
+                return Err(format!(
+                    "stage `{name}`: `weights` is `{other}`, expected `scratch` or `parent`"
+                ));
             }
         }
         let continues = match schedule.as_deref() {
             None | Some("fresh") => false,
             Some("continue") => true,
             Some(other) => {
-                return Err(format!("stage `{name}`: `schedule` is `{other}`, expected `fresh` or `continue`"));
+                return Err(format!(
+                    "stage `{name}`: `schedule` is `{other}`, expected `fresh` or `continue`"
+                ));
             }
         };
         if epochs == Some(0) {

@@ -79,7 +79,9 @@ impl host::Run for RunView {
     }
 
     fn choice_options(&self, choice: u32) -> AbiResult<RVec<RString>> {
-        answer(|| self.choice(choice).map(|c| c.options.iter().map(|option| option.as_str().into()).collect()))
+        answer(|| {
+            self.choice(choice).map(|c| c.options.iter().map(|option| option.as_str().into()).collect())
+        })
     }
 
     fn allowed(&self, choice: u32) -> AbiResult<RVec<u32>> {

@@ -68,7 +68,9 @@ impl host::Services for HostServices {
             let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
             if name.is_empty() || name.len() > 100 || !name.chars().all(plain) {
                 let name: String = name.chars().take(40).collect();
-                return Err(format!("a figure is named `{name}`, expected letters, digits, `-`, `_`, `.`, `/`"));
+                return Err(format!(
+                    "a figure is named `{name}`, expected letters, digits, `-`, `_`, `.`, `/`"
+                ));
             }
             if !value.is_finite() {
                 return Err(format!("the figure `{name}` is {value}, expected a finite number"));

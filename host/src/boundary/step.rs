@@ -105,7 +105,9 @@ impl StepHost {
 
     fn path_mut(&mut self, path: u32) -> Result<&mut (Vec<Option<Picked>>, Vec<Loss>), String> {
         let count = self.paths.len();
-        self.paths.get_mut(path as usize).ok_or_else(|| format!("there is no path {path}; the step has {count}"))
+        self.paths
+            .get_mut(path as usize)
+            .ok_or_else(|| format!("there is no path {path}; the step has {count}"))
     }
 
     fn allows(&self, choice: usize, options: &[u32]) -> Result<(), String> {
@@ -130,7 +132,13 @@ impl StepHost {
         Ok(())
     }
 
-    fn pick(&mut self, path: u32, choice: u32, options: &[u32], attributes: &[Attribute]) -> Result<(), String> {
+    fn pick(
+        &mut self,
+        path: u32,
+        choice: u32,
+        options: &[u32],
+        attributes: &[Attribute],
+    ) -> Result<(), String> {
         self.allows_distinct(choice, options)?;
         let mut named = Named::new("select", attributes)?;
         let (weights, parameter) = (named.numbers("weights")?, named.text("parameter")?);
@@ -146,7 +154,9 @@ impl StepHost {
             (Some(weights), None) => {
                 return Err(format!("{} weights for {} options", weights.len(), options.len()));
             }
-            (None, Some(name)) => self.space.check_weighting(choice, &name).map(|()| Weighting::Parameter(name))?,
+            (None, Some(name)) => {
+                self.space.check_weighting(choice, &name).map(|()| Weighting::Parameter(name))?
+            }
             (Some(_), Some(_)) => return Err("`select` takes `weights` or `parameter`, not both".to_owned()),
         };
         let options = order.iter().map(|&index| options[index]).collect();

@@ -3,7 +3,8 @@
 use nshot_data::{Availability, Available, available};
 use serde_json::{Value, json};
 
-use super::{Outcome, output};
+use super::Outcome;
+use super::output::{self, Lines};
 
 /// Datasets: which there are, and where they were looked for.
 #[derive(Debug, clap::Subcommand)]
@@ -45,19 +46,18 @@ fn to_json(dataset: &Available) -> Value {
 }
 
 fn to_text(dataset: &Available) -> String {
-    let mut text = format!("{}: {}\n", dataset.name, dataset.description);
+    let mut text = Lines::default();
+    text.line(format_args!("{}: {}", dataset.name, dataset.description));
     match &dataset.state {
-        Availability::Embedded => text += "  here: in the program itself\n",
-        Availability::Found(folder) => text += &format!("  here: {}\n", folder.display()),
-        Availability::Given => text += &format!("  {}\n", dataset.how),
+        Availability::Embedded => text.line("  here: in the program itself"),
+        Availability::Found(folder) => text.line(format_args!("  here: {}", folder.display())),
+        Availability::Given => text.line(format_args!("  {}", dataset.how)),
         Availability::Absent => {
-            for folder in &dataset.looked {
-                text += &format!("  not in {}\n", folder.display());
-            }
-            text += &format!("  to get it: {}\n", dataset.how);
+            dataset.looked.iter().for_each(|folder| text.line(format_args!("  not in {}", folder.display())));
+            text.line(format_args!("  to get it: {}", dataset.how));
         }
     }
-    text
+    text.0
 }
 
 /// The datasets that a run can use now, and those that it cannot.

@@ -86,11 +86,13 @@ fn to_text(check: &Check) -> String {
         State::Note => "note",
         State::Broken => "BROKEN",
     };
-    let mut text = format!("{mark:<7}{:<9}{}\n", check.what, check.text.replace('\n', "\n                "));
+    let indent = format!("\n{:16}", "");
+    let mut text = format!("{mark:<7}{:<9}{}", check.what, check.text);
     if let Some(hint) = &check.hint {
-        text += &format!("{:16}{}\n", "", hint.replace('\n', "\n                "));
+        text.push('\n');
+        text.push_str(hint);
     }
-    text
+    text.replace('\n', &indent) + "\n"
 }
 
 fn libtorch() -> Check {

@@ -1,5 +1,6 @@
 //! Writing to standard output and standard error.
 
+use std::fmt::{self, Write as _};
 use std::io::{ErrorKind, Write as _};
 
 use comfy_table::{Table, presets};
@@ -38,8 +39,28 @@ pub(super) fn print_table<const N: usize>(header: [&str; N], rows: &[[String; N]
     for row in rows {
         table.add_row(row);
     }
-    let text: String = table.lines().map(|line| format!("{}\n", line.trim())).collect();
-    print(&text)
+    let mut text = Lines::default();
+    table.lines().for_each(|line| text.line(line.trim()));
+    print(&text.0)
+}
+
+/// A text that is made line by line.
+#[derive(Debug, Default)]
+pub(super) struct Lines(pub(super) String);
+
+impl Lines {
+    /// Adds a line.
+    pub(super) fn line(&mut self, line: impl fmt::Display) {
+        // Writing to a string cannot fail.
+        let _ = writeln!(self.0, "{line}");
+    }
+
+    /// Adds a name and, in the column behind it, a value; nothing if the value is empty.
+    pub(super) fn row(&mut self, name: &str, value: &str) {
+        if !value.is_empty() {
+            self.line(format_args!("{name:<12}{value}"));
+        }
+    }
 }
 
 /// Says something on standard error.

@@ -7,7 +7,8 @@ use nshot::plugins::Plugins;
 use nshot_loader::{ComponentInfo, Found, PluginFile};
 use serde_json::{Value, json};
 
-use super::{Outcome, output};
+use super::Outcome;
+use super::output::{self, Lines};
 
 /// Plugins: which there are, and what is in them.
 #[derive(Debug, clap::Subcommand)]
@@ -139,47 +140,41 @@ fn plugin_json(file: &PluginFile) -> Value {
 
 fn plugin_text(file: &PluginFile) -> String {
     let metadata = &file.metadata;
-    let mut text = format!("{}\n", full_name(file));
-    let mut row = |what: &str, value: &str| {
-        if !value.is_empty() {
-            text += &format!("  {what:<12}{value}\n");
-        }
-    };
-    row("about", &metadata.description);
-    row("authors", &metadata.authors);
-    row("licence", &metadata.license);
-    row("homepage", &metadata.homepage);
-    row("built for", &format!("ABI {}.{}, {}", metadata.abi.0, metadata.abi.1, metadata.target));
-    row("built with", &[metadata.sdk.as_str(), metadata.rustc.as_str()].join(", "));
-    row("file", &file.origin.display().to_string());
-    row("sha256", &file.sha256.to_string());
-    file.warnings.iter().for_each(|warning| row("warning", warning));
-    text + &file.components.iter().map(component_text).collect::<String>()
+    let mut text = Lines::default();
+    text.line(full_name(file));
+    text.row("  about", &metadata.description);
+    text.row("  authors", &metadata.authors);
+    text.row("  licence", &metadata.license);
+    text.row("  homepage", &metadata.homepage);
+    text.row("  built for", &format!("ABI {}.{}, {}", metadata.abi.0, metadata.abi.1, metadata.target));
+    text.row("  built with", &format!("SDK {}, {}", metadata.sdk, metadata.rustc));
+    text.row("  file", &file.origin.display().to_string());
+    text.row("  sha256", &file.sha256.to_string());
+    file.warnings.iter().for_each(|warning| text.row("  warning", warning));
+    file.components.iter().for_each(|component| describe(component, &mut text));
+    text.0
 }
 
-fn component_text(component: &ComponentInfo) -> String {
-    let mut text = format!("\n  {} `{}`\n", component.kind, component.name);
-    for line in component.doc.lines() {
-        text += format!("    {line}").trim_end();
-        text += "\n";
-    }
+fn describe(component: &ComponentInfo, text: &mut Lines) {
+    text.line("");
+    text.line(format_args!("  {} `{}`", component.kind, component.name));
+    component.doc.lines().for_each(|line| text.line(format!("    {line}").trim_end()));
     if let Some(paper) = &component.citation {
-        text += &format!("    from: {paper}\n");
+        text.line(format_args!("    from: {paper}"));
     }
-    let properties = component.schema.get("properties").and_then(Value::as_object);
-    let Some(properties) = properties.filter(|properties| !properties.is_empty()) else {
-        return text + "    no settings\n";
+    let settings = component.schema.get("properties").and_then(Value::as_object);
+    let Some(settings) = settings.filter(|settings| !settings.is_empty()) else {
+        return text.line("    no settings");
     };
-    text += "    settings:\n";
-    for (name, schema) in properties {
+    text.line("    settings:");
+    for (name, schema) in settings {
         let default = component.defaults.get(name).or_else(|| schema.get("default"));
-        let default =
-            default.filter(|value| !value.is_null()).map_or(String::new(), |value| format!(" = {value}"));
+        let default = default.filter(|value| !value.is_null());
+        let default = default.map_or(String::new(), |value| format!(" = {value}"));
         let about = schema.get("description").and_then(Value::as_str).unwrap_or_default().replace('\n', " ");
-        let about = if about.is_empty() { String::new() } else { format!("  # {about}") };
-        text += &format!("      {name}{default}{about}\n");
+        let about = if about.is_empty() { about } else { format!("  # {about}") };
+        text.line(format_args!("      {name}{default}{about}"));
     }
-    text
 }
 
 #[cfg(test)]
@@ -189,6 +184,11 @@ mod tests {
 
     #[test]
     fn settings_are_told_with_their_defaults() {
+        let told = |component: &ComponentInfo| {
+            let mut text = Lines::default();
+            describe(component, &mut text);
+            text.0
+        };
         let component = ComponentInfo {
             name: "cosine".to_owned(),
             kind: Kind::LrScheduler,
@@ -200,11 +200,11 @@ mod tests {
             citation: None,
         };
         assert_eq!(
-            component_text(&component),
+            told(&component),
             "\n  lr-scheduler `cosine`\n    Half a cosine.\n    settings:\n      floor = 0.1  # The last factor.\n      \
              warm_up\n"
         );
         let bare = ComponentInfo { schema: json!({}), doc: String::new(), ..component };
-        assert_eq!(component_text(&bare), "\n  lr-scheduler `cosine`\n    no settings\n");
+        assert_eq!(told(&bare), "\n  lr-scheduler `cosine`\n    no settings\n");
     }
 }

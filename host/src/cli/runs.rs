@@ -6,7 +6,8 @@ use nshot::failure::{Failure, Result};
 use nshot::run_directory::{LOCK, Lock, STATUS, State, Status, is_held, is_run};
 use serde_json::{Value, json};
 
-use super::{Outcome, output};
+use super::Outcome;
+use super::output::{self, Lines};
 
 /// Runs: which there are, and where they stand.
 #[derive(Debug, clap::Subcommand)]
@@ -139,29 +140,24 @@ fn print_run(directory: &Path, as_json: bool) -> Result<()> {
 }
 
 fn run_text(run: &Run, lock: &Lock) -> String {
-    let mut text = String::new();
-    let mut row = |what: &str, value: &str| {
-        if !value.is_empty() {
-            text += &format!("{what:<12}{value}\n");
-        }
-    };
+    let mut text = Lines::default();
     let (score, architecture) = run.best();
-    row("run", &run.directory.display().to_string());
-    row("state", run.state);
-    row("reason", run.status.as_ref().and_then(|status| status.reason.as_deref()).unwrap_or_default());
-    row("steps", &run.steps());
-    row("best", format!("{score} {architecture}").trim());
+    text.row("run", &run.directory.display().to_string());
+    text.row("state", run.state);
+    text.row("reason", run.status.as_ref().and_then(|status| status.reason.as_deref()).unwrap_or_default());
+    text.row("steps", &run.steps());
+    text.row("best", format!("{score} {architecture}").trim());
     for (table, used) in &lock.components {
         let plugin = format!("{} of {}/{} {}", used.component, used.group, used.plugin, used.version);
-        row(table, &plugin);
+        text.row(table, &plugin);
     }
     for file in &lock.data {
-        row("data", &file.path.display().to_string());
+        text.row("data", &file.path.display().to_string());
     }
     let machine = &lock.machine;
-    row("nshot", &format!("{}, libtorch {}", lock.nshot, machine.libtorch));
-    row("machine", &format!("{}, {}, {} threads", machine.device, machine.cpu, machine.threads));
-    text
+    text.row("nshot", &format!("{}, libtorch {}", lock.nshot, machine.libtorch));
+    text.row("machine", &format!("{}, {}, {} threads", machine.device, machine.cpu, machine.threads));
+    text.0
 }
 
 #[cfg(test)]

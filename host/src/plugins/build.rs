@@ -49,7 +49,8 @@ pub(super) fn build(crate_folder: &Path) -> Result<PathBuf> {
 /// The shared library that a message of cargo's says this crate made.
 fn cdylib(message: &Value, manifest: &Path) -> Option<PathBuf> {
     let made = message.get("reason")? == "compiler-artifact"
-        && Path::new(message.get("manifest_path")?.as_str()?).canonicalize().ok()? == manifest.canonicalize().ok()?
+        && Path::new(message.get("manifest_path")?.as_str()?).canonicalize().ok()?
+            == manifest.canonicalize().ok()?
         && message.get("target")?.get("crate_types")?.as_array()?.iter().any(|kind| kind == "cdylib");
     let files = message.get("filenames")?.as_array()?;
     files.iter().filter_map(Value::as_str).find(|file| made && file.ends_with(".so")).map(PathBuf::from)

@@ -74,7 +74,8 @@ pub fn listed(space: &Space, rank: &RankConfig) -> Result<Option<Vec<Architectur
             continue;
         }
         let subnet = space.parse(line);
-        subnets.push(subnet.map_err(|failure| failure.context(&format!("{}:{}", path.display(), number + 1)))?);
+        subnets
+            .push(subnet.map_err(|failure| failure.context(&format!("{}:{}", path.display(), number + 1)))?);
     }
     if subnets.is_empty() {
         return Err(Failure::new(format!("`{}` lists no architecture", path.display())));

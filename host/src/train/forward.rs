@@ -59,8 +59,7 @@ impl Stage {
             let produced = self.run_path(experiment, index, subnet, batch)?;
             let loss = path_loss(&path.losses, &produced, &outputs, batch)
                 .map_err(|text| experiment.sampler.identity().failure("sample", &text))?;
-            let scaled =
-                nshot_torch::weighted_sum(&[(loss.shallow_clone(), scales[index])])?;
+            let scaled = nshot_torch::weighted_sum(&[(loss.shallow_clone(), scales[index])])?;
             nshot_torch::backward(&scaled)?;
             losses.push(loss.f_detach()?);
             reached.extend_from_slice(&subnet.reached);
@@ -83,13 +82,18 @@ impl Stage {
     ) -> Result<Vec<(String, Tensor)>> {
         let mut inputs = vec![("image", &batch.image)];
         let progress;
-        if subnet.graph.nodes().iter().any(|node| matches!(node.op, Op::Input { index } if index == PROGRESS)) {
+        if subnet.graph.nodes().iter().any(|node| matches!(node.op, Op::Input { index } if index == PROGRESS))
+        {
             let fraction = self.step as f64 / self.total.max(1) as f64;
             progress = nshot_torch::scalar(fraction, self.store.device(), self.store.precision())?;
             inputs.push(("progress", &progress));
         }
-        let pass =
-            Pass { training: true, seed: experiment.manifest.seed.sampling, step: self.step, path: path as u64 };
+        let pass = Pass {
+            training: true,
+            seed: experiment.manifest.seed.sampling,
+            step: self.step,
+            path: path as u64,
+        };
         nshot_torch::forward(&subnet.graph, &subnet.training, &self.store, &inputs, pass)
             .map_err(|error| Failure::from(error).context(&format!("step {}", self.step)))
     }

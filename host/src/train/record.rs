@@ -8,8 +8,8 @@ use crate::boundary::Scalar;
 use crate::experiment::Experiment;
 use crate::failure::{Failure, Result};
 use crate::outcomes::{Entry, PathOutcome, Wants};
-use crate::progress::{Figures, Progress};
 use crate::output::Output;
+use crate::progress::{Figures, Progress};
 use crate::selection::Selection;
 
 /// A step whose figures are still on the device.
@@ -70,14 +70,10 @@ impl Record {
     ///
     /// # Errors
     /// A loss or the norm is not finite: the run must not go on from it.
-    pub(super) fn write(
-        &self,
-        experiment: &Experiment,
-        output: &mut Output,
-        stage: &Stage,
-    ) -> Result<()> {
+    pub(super) fn write(&self, experiment: &Experiment, output: &mut Output, stage: &Stage) -> Result<()> {
         let Pending { step, selections, factors, .. } = &self.pending;
-        let paths = selections.iter().map(|selection| text(experiment, selection)).collect::<Result<Vec<_>>>()?;
+        let paths =
+            selections.iter().map(|selection| text(experiment, selection)).collect::<Result<Vec<_>>>()?;
         for (loss, path) in self.losses.iter().zip(&paths) {
             if !loss.is_finite() {
                 return Err(Failure::new(format!("the loss of {path} at step {step} is {loss}"))

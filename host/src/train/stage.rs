@@ -15,8 +15,8 @@ use crate::experiment::Experiment;
 use crate::failure::{Failure, Result};
 use crate::manifest::Inactive;
 use crate::outcomes::{Entry, OutcomesView};
-use crate::progress::Progress;
 use crate::output::Output;
+use crate::progress::Progress;
 
 /// Steps whose losses stay on the device before they are read together.
 const READ_EVERY: usize = 16;
@@ -115,7 +115,8 @@ impl Stage {
 
     /// The next batch, on the device.
     pub(super) fn next_batch(&mut self) -> Result<DeviceBatch> {
-        let batch = self.batches.next().ok_or_else(|| Failure::new("the training data ended before the run"))??;
+        let batch =
+            self.batches.next().ok_or_else(|| Failure::new("the training data ended before the run"))??;
         let (device, precision) = (self.store.device(), self.store.precision());
         let image = match &batch.images {
             Pixels::F32(pixels) => nshot_torch::images(pixels, batch.shape, true, device, precision)?,
@@ -149,7 +150,12 @@ impl Stage {
 
     /// Clips the gradients and lets the optimizer move the parameters. Returns the gradient's norm before
     /// clipping, on the device.
-    pub(super) fn update(&mut self, experiment: &mut Experiment, pass: &ForwardPass, group: u32) -> Result<Tensor> {
+    pub(super) fn update(
+        &mut self,
+        experiment: &mut Experiment,
+        pass: &ForwardPass,
+        group: u32,
+    ) -> Result<Tensor> {
         let mut reached = pass.reached.clone();
         if experiment.manifest.train.inactive == Inactive::Decay {
             for &index in &reached {

@@ -1,0 +1,123 @@
+//! Builds what the tests drive, once, and runs it.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+use tempfile::TempDir;
+
+/// The project's folder.
+pub(crate) fn project() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+/// The folder with the release build of `nshot` and the plugins, built as a user would build them.
+pub(crate) fn release() -> &'static Path {
+    static RELEASE: OnceLock<PathBuf> = OnceLock::new();
+    RELEASE.get_or_init(|| {
+        cargo(&["xtask", "build", "--release"]);
+        target_folder().join("release")
+    })
+}
+
+/// The library of a plugin under `tests/plugins`, built on first use.
+pub(crate) fn test_plugin(name: &str) -> PathBuf {
+    let package = format!("nshot-plugin-{name}");
+    cargo(&["build", "--release", "--quiet", "--package", &package]);
+    let file = format!("libnshot_plugin_{}.so", name.replace('-', "_"));
+    // Elsewhere than beside `nshot`, where the test plugins would be found without being asked for.
+    let built = target_folder().join("release").join(&file);
+    let copy = target_folder().join("test-plugins").join(&file);
+    std::fs::create_dir_all(copy.parent().unwrap()).unwrap();
+    let beside = tempfile::NamedTempFile::new_in(copy.parent().unwrap()).unwrap();
+    std::fs::copy(&built, beside.path()).unwrap();
+    beside.persist(&copy).unwrap();
+    copy
+}
+
+/// Runs cargo in the project; the test fails with its messages if it fails.
+pub(crate) fn cargo(arguments: &[&str]) {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo).args(arguments).current_dir(project()).output().unwrap();
+    assert!(
+        output.status.success(),
+        "`cargo {}` failed:\n{}",
+        arguments.join(" "),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+fn target_folder() -> PathBuf {
+    // The test binary lies in TARGET/PROFILE/deps.
+    let executable = std::env::current_exe().unwrap();
+    executable.ancestors().nth(3).unwrap().to_owned()
+}
+
+/// A user's folder in which `nshot` is run, with its own home.
+pub(crate) struct Bench {
+    folder: TempDir,
+}
+
+impl Bench {
+    pub(crate) fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// The command `nshot` with arguments, not yet started.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(release().join("nshot"));
+        command.args(arguments).current_dir(self.folder.path());
+        command.env("HOME", self.folder.path()).env_remove("XDG_DATA_HOME");
+        command
+    }
+
+    pub(crate) fn nshot(&self, arguments: &[&str]) -> Run {
+        Run::of(self.command(arguments).output().unwrap(), arguments)
+    }
+}
+
+/// What a finished `nshot` said.
+pub(crate) struct Run {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    what: String,
+}
+
+impl Run {
+    pub(crate) fn of(output: Output, arguments: &[&str]) -> Self {
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+            what: format!("nshot {}", arguments.join(" ")),
+        }
+    }
+
+    /// Asserts that it succeeded.
+    #[track_caller]
+    pub(crate) fn ok(self) -> Self {
+        assert_eq!(self.code, Some(0), "`{}` failed:\n{}", self.what, self.stderr);
+        self
+    }
+
+    /// Asserts that it failed with this exit status, and returns the error without its hint.
+    #[track_caller]
+    pub(crate) fn error(&self, code: i32) -> &str {
+        assert_eq!(self.code, Some(code), "`{}` said:\n{}{}", self.what, self.stdout, self.stderr);
+        assert!(!self.stderr.contains("panicked at host") && !self.stderr.contains("RUST_BACKTRACE"));
+        let start = self.stderr.rfind("error: ").unwrap_or_else(|| panic!("no error in {}", self.stderr));
+        self.stderr[start + 7..].split("\n\nhint: ").next().unwrap().trim_end()
+    }
+}
