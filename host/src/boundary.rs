@@ -22,7 +22,7 @@ pub use describe::{DeclareHost, Declared, DescribeHost};
 pub use plan::{PlanHost, StagePlan};
 pub use run::{RunView, TaskView};
 pub use sample::{PathsView, ProgressView, SampleView, SubnetView};
-pub use services::{SERVICES, Scalar, calling, take_scalars};
+pub use services::{SERVICES, Scalar, calling, put_scalars, take_scalars};
 pub use step::{Loss, LossKind, PathPlan, StepHost, Target};
 pub use update::UpdateHost;
 

@@ -34,6 +34,8 @@ pub struct State {
     pub updates: BTreeMap<u32, Vec<u64>>,
     /// Outcomes that the sampler is still to be told, as it asked for blocks.
     pub outcomes: Vec<crate::outcomes::Entry>,
+    /// Figures that components recorded since the last step.
+    pub scalars: Vec<crate::boundary::Scalar>,
     /// The components' own states.
     pub components: BTreeMap<String, Vec<u8>>,
     /// Length of `metrics.jsonl`, in bytes.

@@ -5,7 +5,6 @@
 
 mod data;
 mod doctor;
-mod drive;
 mod logging;
 mod output;
 mod plugin;
@@ -18,6 +17,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use nshot::failure::Result;
+use nshot::run_directory::record;
 
 /// What a command ends with: its exit status.
 type Outcome = Result<u8>;
@@ -57,6 +57,7 @@ pub(crate) fn main() -> ExitCode {
         Ok(status) => ExitCode::from(status),
         Err(failure) => {
             output::complain(&failure);
+            record("error", &failure.to_string());
             ExitCode::from(failure.exit)
         }
     }

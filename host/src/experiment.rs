@@ -223,14 +223,8 @@ fn open_data(manifest: &Manifest) -> Result<Arc<Data>> {
 /// A setting that the component's schema does not have: named before the component is made, so that the line
 /// of the manifest is known.
 fn refuse_unknown_settings(manifest: &Manifest, table: &str, found: &Resolved) -> Result<()> {
-    let Some((unknown, known)) = found.unknown_setting() else { return Ok(()) };
-    let component = found.pin().component;
-    let failure = Failure::usage(format!("`{component}` has no setting `{unknown}`"));
-    let near = |known: &&String| strsim::damerau_levenshtein(known, &unknown);
-    let failure = match known.iter().min_by_key(near) {
-        Some(nearest) if near(&nearest) <= 3 => failure.hint(format!("did you mean `{nearest}`?")),
-        _ if known.is_empty() => failure.hint("it has no settings"),
-        _ => failure.hint(format!("it has: {}", known.join(", "))),
-    };
-    Err(manifest.locate(&format!("{table}.{unknown}"), failure))
+    match (found.unknown_key(), found.unknown_setting()) {
+        (Some(key), Some(failure)) => Err(manifest.locate(&format!("{table}.{key}"), failure)),
+        _ => Ok(()),
+    }
 }

@@ -21,6 +21,7 @@ use crate::space::{Space, Task};
 pub struct Resolved {
     kind: Kind,
     info: ComponentInfo,
+    file: PluginFile,
     plugin: Arc<Plugin>,
     settings: Map<String, Value>,
 }
@@ -112,7 +113,7 @@ impl Plugins {
             tracing::warn!("{warning}");
         }
         let plugin = self.loader.load_stored(&file.sha256)?;
-        Ok(Resolved { kind, info, plugin, settings })
+        Ok(Resolved { kind, info, file, plugin, settings })
     }
 
     fn find(&self, kind: Kind, name: &str, wanted: impl Fn(&PluginFile) -> bool) -> Result<PluginFile> {
@@ -193,25 +194,41 @@ fn only_component(file: &PluginFile, kind: Kind, name: Option<&str>) -> Result<S
 impl Resolved {
     /// What a lock pins of it.
     pub fn pin(&self) -> LockedComponent {
-        LockedComponent::new(&self.info.name, &self.plugin.file)
+        LockedComponent::new(&self.info.name, &self.file)
     }
 
     /// The plugin file.
     pub fn file(&self) -> &PluginFile {
-        &self.plugin.file
+        &self.file
     }
 
-    /// The settings' first key that the component's schema does not have, with what it has.
-    pub fn unknown_setting(&self) -> Option<(String, Vec<String>)> {
-        let schema = self.info.schema.get("properties").and_then(Value::as_object);
+    /// The failure of a setting that the component's schema does not have.
+    pub fn unknown_setting(&self) -> Option<Failure> {
+        let unknown = self.unknown_key()?;
+        let failure = Failure::usage(format!("`{}` has no setting `{unknown}`", self.info.name));
+        let known = self.known_settings();
+        let near = |known: &&String| strsim::damerau_levenshtein(known, unknown);
+        Some(match known.iter().min_by_key(near) {
+            Some(nearest) if near(&nearest) <= 3 => failure.hint(format!("did you mean `{nearest}`?")),
+            _ if known.is_empty() => failure.hint("it has no settings"),
+            _ => failure.hint(format!("it has: {}", known.join(", "))),
+        })
+    }
+
+    /// The first setting that the component's schema does not have.
+    pub fn unknown_key(&self) -> Option<&str> {
         let closed = self.info.schema.get("additionalProperties") == Some(&Value::Bool(false));
-        let known: Vec<String> = schema.map(|keys| keys.keys().cloned().collect()).unwrap_or_default();
-        let unknown = self.settings.keys().find(|key| !known.contains(key)).filter(|_| closed)?;
-        Some((unknown.clone(), known))
+        let known = self.known_settings();
+        self.settings.keys().find(|key| closed && !known.contains(key)).map(String::as_str)
+    }
+
+    fn known_settings(&self) -> Vec<String> {
+        let properties = self.info.schema.get("properties").and_then(Value::as_object);
+        properties.map(|keys| keys.keys().cloned().collect()).unwrap_or_default()
     }
 
     fn identity(&self, kind: &'static str) -> Identity {
-        let metadata = &self.plugin.file.metadata;
+        let metadata = &self.file.metadata;
         let plugin = format!("{}/{} {}", metadata.group, metadata.plugin, metadata.version);
         Identity { kind, name: self.info.name.clone(), plugin }
     }

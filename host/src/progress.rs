@@ -141,7 +141,7 @@ pub fn say(text: &str) {
 
 fn bar(what: &str, done: u64, total: u64) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr()).with_position(done);
-    let style = ProgressStyle::with_template("{prefix} {bar:24} {pos}/{len}{msg}");
+    let style = ProgressStyle::with_template("{prefix} {bar:24} {pos}/{len}{wide_msg}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
     bar.set_prefix(what.to_owned());
     *SHOWN.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar.clone());

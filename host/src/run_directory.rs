@@ -26,7 +26,7 @@ use crate::failure::{Failure, Result};
 pub use files::{sync_folder, write_atomically};
 pub use journal::Journal;
 pub use lock::{Lock, LockedComponent, Machine};
-pub use log::Log;
+pub use log::{Log, record};
 pub use status::{Best, State, Status};
 
 /// The file whose hold says that a process writes in the directory.
@@ -77,7 +77,9 @@ impl RunDirectory {
         // It has its name; nothing is left to remove.
         let _ = beside.keep();
         sync_folder(parent)?;
-        Ok(Self { path: path.to_owned(), _hold: hold })
+        let run = Self { path: path.to_owned(), _hold: hold };
+        run.begin_log("begins")?;
+        Ok(run)
     }
 
     /// Refuses a path that is taken, so that this is known before anything is computed.
@@ -109,7 +111,16 @@ impl RunDirectory {
             let wrong = format!("`{}` is no run directory: it has no `{MANIFEST}`", path.display());
             return Err(Failure::usage(wrong));
         }
-        Ok(Self { path: path.to_owned(), _hold: hold(path)? })
+        let run = Self { path: path.to_owned(), _hold: hold(path)? };
+        run.begin_log("goes on")?;
+        Ok(run)
+    }
+
+    fn begin_log(&self, how: &str) -> Result<()> {
+        let log = Log::open(&self.join(LOG))?;
+        log.write("info", &format!("nshot {} {how}", env!("CARGO_PKG_VERSION")));
+        log.make_current();
+        Ok(())
     }
 
     /// Its path.

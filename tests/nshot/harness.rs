@@ -22,17 +22,8 @@ pub(crate) fn release() -> &'static Path {
 
 /// The library of a plugin under `tests/plugins`, built on first use.
 pub(crate) fn test_plugin(name: &str) -> PathBuf {
-    let package = format!("nshot-plugin-{name}");
-    cargo(&["build", "--release", "--quiet", "--package", &package]);
-    let file = format!("libnshot_plugin_{}.so", name.replace('-', "_"));
-    // Elsewhere than beside `nshot`, where the test plugins would be found without being asked for.
-    let built = target_folder().join("release").join(&file);
-    let copy = target_folder().join("test-plugins").join(&file);
-    std::fs::create_dir_all(copy.parent().unwrap()).unwrap();
-    let beside = tempfile::NamedTempFile::new_in(copy.parent().unwrap()).unwrap();
-    std::fs::copy(&built, beside.path()).unwrap();
-    beside.persist(&copy).unwrap();
-    copy
+    cargo(&["build", "--release", "--quiet", "--package", &format!("nshot-test-{name}")]);
+    target_folder().join("release").join(format!("libtest_{}.so", name.replace('-', "_")))
 }
 
 /// Runs cargo in the project; the test fails with its messages if it fails.

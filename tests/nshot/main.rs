@@ -2,7 +2,9 @@
 //!
 //! | module | shows |
 //! |---|---|
+//! | `abi_next` | ABI 1.0 can grow: plugins and hosts of ABI 1.0 and 1.1, in all four ways |
 //! | `golden` | training equals the reference, number by number |
 
+mod abi_next;
 mod golden;
 mod harness;

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 
 use nshot_abi::abi_stable::std_types::RStr;
 use nshot_abi::{AbiResult, host};
+use serde::{Deserialize, Serialize};
 
 use super::answer;
 
@@ -13,7 +14,7 @@ const TEXT_LENGTH: usize = 8192;
 const SCALARS: usize = 1000;
 
 /// A figure that a component recorded.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Scalar {
     /// The component's name.
     pub component: String,
@@ -45,6 +46,11 @@ pub fn calling<T>(component: &str, call: impl FnOnce() -> T) -> T {
 /// Takes the figures that were recorded on this thread since the last time.
 pub fn take_scalars() -> Vec<Scalar> {
     RECORDED.take()
+}
+
+/// Gives back figures that were taken, as a resumed run does.
+pub fn put_scalars(scalars: Vec<Scalar>) {
+    RECORDED.set(scalars);
 }
 
 impl host::Services for HostServices {

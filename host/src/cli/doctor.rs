@@ -191,11 +191,10 @@ fn missing_kinds(found: &[Kind]) -> Option<Check> {
 fn datasets() -> Vec<Check> {
     let (here, absent) = data::here_and_absent();
     let mut checks = vec![Check::ok("data", here.join(", "))];
-    checks.extend(
-        absent
-            .iter()
-            .map(|dataset| Check::note("data", format!("{} is not here", dataset.name), dataset.how)),
-    );
+    checks.extend(absent.iter().map(|dataset| {
+        let looked: Vec<_> = dataset.looked.iter().map(|folder| folder.display().to_string()).collect();
+        Check::note("data", format!("{} is not in {}", dataset.name, looked.join(" or ")), dataset.how)
+    }));
     checks
 }
 

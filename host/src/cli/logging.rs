@@ -1,33 +1,17 @@
 //! What the host and its plugins log: warnings and errors on standard error, these and more in the run's `log.txt`.
 
 use std::fmt::{self, Write as _};
-use std::sync::OnceLock;
 
 use nshot::progress::say;
-use nshot::run_directory::Log;
+use nshot::run_directory::record;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
-
-/// The run's log, once there is a run.
-static LOG: OnceLock<Log> = OnceLock::new();
 
 /// Shows what is logged, for the rest of the process.
 pub(super) fn start() {
     // It fails if it was called before, which is just as well.
     let _ = tracing::subscriber::set_global_default(Logging);
-}
-
-/// From now on keeps it in this log too.
-pub(super) fn keep(log: Log) {
-    let _ = LOG.set(log);
-}
-
-/// Writes a text of the command itself to the log.
-pub(super) fn note(text: &str) {
-    if let Some(log) = LOG.get() {
-        log.write("info", text);
-    }
 }
 
 struct Logging;
@@ -46,9 +30,7 @@ impl Subscriber for Logging {
         if level <= Level::WARN {
             say(&format!("{name}: {text}"));
         }
-        if let Some(log) = LOG.get() {
-            log.write(&name, &text);
-        }
+        record(&name, &text);
     }
 
     // Nothing is made of spans.

@@ -58,7 +58,7 @@ impl Lines {
     /// Adds a name and, in the column behind it, a value; nothing if the value is empty.
     pub(super) fn row(&mut self, name: &str, value: &str) {
         if !value.is_empty() {
-            self.line(format_args!("{name:<12}{value}"));
+            self.line(format_args!("{name:<14}{value}"));
         }
     }
 }

@@ -159,8 +159,8 @@ fn describe(component: &ComponentInfo, text: &mut Lines) {
     text.line("");
     text.line(format_args!("  {} `{}`", component.kind, component.name));
     component.doc.lines().for_each(|line| text.line(format!("    {line}").trim_end()));
-    if let Some(paper) = &component.citation {
-        text.line(format_args!("    from: {paper}"));
+    if let Some(citation) = component.citation.as_ref().filter(|citation| !citation.is_empty()) {
+        text.line(format_args!("    cite: {citation}"));
     }
     let settings = component.schema.get("properties").and_then(Value::as_object);
     let Some(settings) = settings.filter(|settings| !settings.is_empty()) else {

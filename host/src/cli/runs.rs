@@ -183,6 +183,6 @@ mod tests {
         RunDirectory::open(&folder.path().join("a")).unwrap().write_status(&status).unwrap();
         let found = find(folder.path()).unwrap();
         assert_eq!(found[0].json()["state"], "done");
-        assert!(run_text(&found[0], &Lock::default()).contains("best        12.50 % |x|\n"));
+        assert!(run_text(&found[0], &Lock::default()).contains("best          12.50 % |x|\n"));
     }
 }

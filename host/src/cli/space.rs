@@ -1,10 +1,15 @@
 //! `nshot space`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use nshot::failure::{Failure, Result};
-use nshot::manifest::parse_override;
+use nshot::manifest::{Component, Use, parse_override};
 use nshot::plugins::Plugins;
+use nshot::run_directory::write_atomically;
+use nshot::selection::Selection;
+use nshot::space::{Space, Subnet, Task};
+use nshot::{draw, report};
 use nshot_loader::Kind;
 use serde_json::json;
 
@@ -38,9 +43,18 @@ pub(super) struct Show {
     /// A setting of the space: a TOML value, else a text. May be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = parse_override)]
     settings: Vec<(String, String)>,
-    /// Draw the subnet into this file.
+    /// Shape of an image.
+    #[arg(long, value_name = "CxHxW", default_value = "3x32x32", value_parser = parse_shape)]
+    input: [u64; 3],
+    /// Number of classes.
+    #[arg(long, default_value_t = 10)]
+    classes: u64,
+    /// Draw the subnet's repeated part, such as the cell, into this file as SVG.
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
+    /// Draw this scope instead, such as `stages.1.0`; an empty one is the whole subnet.
+    #[arg(long, requires = "svg")]
+    scope: Option<String>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -73,6 +87,108 @@ fn list_spaces(as_json: bool) -> Result<()> {
 }
 
 fn show_space(show: &Show) -> Result<()> {
-    let _ = (&show.name, &show.architecture, &show.settings, &show.svg, show.json);
-    Err(Failure::new("`nshot space show` is not connected yet"))
+    let space = open(show)?;
+    let architecture = match &show.architecture {
+        Some(text) => space.parse(text)?,
+        None => space.largest().to_vec(),
+    };
+    let subnet = space.subnet(&Selection::of(&architecture))?;
+    if let Some(path) = &show.svg {
+        draw(show, &subnet, path)?;
+    }
+    if show.json { print_json(&space, &architecture) } else { print_text(&space, &architecture) }
+}
+
+/// Makes the space with the settings and the task of the command line.
+fn open(show: &Show) -> Result<Space> {
+    let uses = if Path::new(&show.name).exists() {
+        Use::Path { path: PathBuf::from(&show.name), component: None }
+    } else {
+        show.name.parse().map_err(|why| Failure::usage(format!("`{}` {why}", show.name)))?
+    };
+    let mut settings = serde_json::Map::new();
+    for (key, text) in &show.settings {
+        let value = toml::from_str::<toml::Table>(&format!("value = {text}"));
+        let value = value.ok().and_then(|mut table| table.remove("value")).unwrap_or(text.as_str().into());
+        settings.insert(key.clone(), serde_json::to_value(value)?);
+    }
+    let resolved = Plugins::open()?.resolve(Kind::SearchSpace, &Component { uses, settings })?;
+    if let Some(failure) = resolved.unknown_setting() {
+        return Err(failure);
+    }
+    resolved.space(&Task { input_shape: show.input, classes: show.classes })
+}
+
+fn draw(show: &Show, subnet: &Subnet, path: &Path) -> Result<()> {
+    let repeated = draw::repeated_scope(&subnet.graph);
+    let scope = match show.scope.as_deref() {
+        Some("") => None,
+        given => given.or(repeated.as_deref()),
+    };
+    let svg = draw::drawing(&subnet.graph, scope)?;
+    write_atomically(path, svg.as_bytes())?;
+    let what = scope.map_or_else(|| "the whole subnet".to_owned(), |scope| format!("`{scope}`"));
+    eprintln!("drew {what} into {}", path.display());
+    Ok(())
+}
+
+/// The subnets that are shown, each with its name.
+fn shown(space: &Space, architecture: &[u32]) -> Result<Vec<(&'static str, String, Arc<Subnet>)>> {
+    let subnets = [("smallest", space.smallest()), ("largest", space.largest()), ("shown", architecture)];
+    let describe = |(name, architecture): (&'static str, &[u32])| {
+        Ok((name, space.to_text(architecture)?, space.subnet(&Selection::of(architecture))?))
+    };
+    let all = if architecture == space.largest() { &subnets[..2] } else { &subnets };
+    all.iter().copied().map(describe).collect()
+}
+
+fn print_text(space: &Space, architecture: &[u32]) -> Result<()> {
+    let mut lines = output::Lines::default();
+    let [c, h, w] = space.task().input_shape;
+    lines.row("space", &space.identity().name);
+    lines.row("plugin", &space.identity().plugin);
+    lines.row("task", &format!("{c}x{h}x{w} images, {} classes", space.task().classes));
+    lines.row("subnets", &report::count(space.size()));
+    let elements: u64 = space.parameters().iter().map(nshot_graph::ParameterSpec::elements).sum();
+    let (tensors, elements) = (space.parameters().len(), report::count(elements as f64));
+    lines.row("supernet", &format!("{elements} parameters in {tensors} tensors"));
+    lines.line("");
+    output::print(&lines.0)?;
+    let choices: Vec<_> = space.choices().iter().map(|c| [c.name.clone(), c.options.join(", ")]).collect();
+    output::print_table(["choice", "options"], &choices)?;
+    output::print("\n")?;
+    let number = |number: u64| report::count(number as f64);
+    let rows: Vec<_> = shown(space, architecture)?
+        .into_iter()
+        .map(|(name, text, s)| {
+            [name.to_owned(), number(s.cost.weights), number(s.cost.params), number(s.cost.macs), text]
+        })
+        .collect();
+    output::print_table(["subnet", "weights", "params", "MACs", "architecture"], &rows)
+}
+
+fn print_json(space: &Space, architecture: &[u32]) -> Result<()> {
+    let choices = space.choices().iter().map(|c| json!({ "name": c.name, "options": c.options }));
+    let subnets = shown(space, architecture)?.into_iter().map(|(name, text, subnet)| {
+        let cost = subnet.cost;
+        json!({ "name": name, "architecture": text, "weights": cost.weights, "params": cost.params, "macs": cost.macs })
+    });
+    output::print_json(&json!({
+        "space": space.identity().name,
+        "plugin": space.identity().plugin,
+        "input_shape": space.task().input_shape,
+        "classes": space.task().classes,
+        "size": space.size(),
+        "choices": choices.collect::<Vec<_>>(),
+        "subnets": subnets.collect::<Vec<_>>(),
+    }))
+}
+
+/// Reads `3x32x32`.
+fn parse_shape(text: &str) -> Result<[u64; 3], String> {
+    let sizes: Result<Vec<u64>, _> = text.split(['x', ',']).map(|size| size.trim().parse()).collect();
+    let sizes = sizes.ok().and_then(|sizes| <[u64; 3]>::try_from(sizes).ok());
+    sizes
+        .filter(|sizes| sizes.iter().all(|&s| s > 0))
+        .ok_or_else(|| "expected CxHxW, such as 3x32x32".to_owned())
 }

@@ -10,10 +10,6 @@ use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::overrides;
-use super::source::Source;
-use crate::failure::Failure;
-
 /// The longest name of a component, a plugin or a group.
 const NAME_LIMIT: usize = 64;
 
@@ -47,22 +43,6 @@ pub enum Use {
         /// The component, where the plugin has several that fit.
         component: Option<String>,
     },
-}
-
-impl Component {
-    /// A component outside a manifest, with settings as `--set` gives them.
-    ///
-    /// # Errors
-    /// A setting of a wrong form.
-    pub fn new(uses: Use, settings: &[(String, String)]) -> Result<Self, Failure> {
-        let mut table = toml::Table::new();
-        overrides::apply(&mut table, settings, &mut Source::default())?;
-        let wrong = |problem: String| Failure::usage(format!("a setting {problem}"));
-        match to_json(toml::Value::Table(table)).map_err(wrong)? {
-            Value::Object(settings) => Ok(Self { uses, settings }),
-            _ => Ok(Self { uses, settings: Map::new() }),
-        }
-    }
 }
 
 impl Use {

@@ -3,9 +3,20 @@
 use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use crate::failure::{Failure, Result};
+
+/// The log of the run directory that this process opened last.
+static CURRENT: Mutex<Option<Log>> = Mutex::new(None);
+
+/// Adds a text to the log of the run that this process works on; nothing if it works on none.
+pub fn record(level: &str, text: &str) {
+    if let Some(log) = &*CURRENT.lock().unwrap_or_else(PoisonError::into_inner) {
+        log.write(level, text);
+    }
+}
 
 /// The texts of a run.
 #[derive(Debug)]
@@ -23,6 +34,11 @@ impl Log {
         let file = File::options().create(true).append(true).open(path);
         let file = file.map_err(|error| Failure::file("write", path, &error))?;
         Ok(Self { file, began: Instant::now() })
+    }
+
+    /// Makes it the log that [`record`] writes.
+    pub(super) fn make_current(self) {
+        *CURRENT.lock().unwrap_or_else(PoisonError::into_inner) = Some(self);
     }
 
     /// Adds a text, whose further lines are indented. A log that cannot be written ends no run.

@@ -7,9 +7,11 @@ use std::sync::Arc;
 use nshot_data::{Layout, Pixels, Prefetch};
 use nshot_torch::{Gradients, ParameterStore, Slots, Tensor, UpdateTable};
 
+use serde_json::json;
+
 use super::forward::ForwardPass;
 use super::record::{Pending, Record};
-use crate::boundary::{PathPlan, PathsView, ProgressView, RunView, UpdateHost};
+use crate::boundary::{PathPlan, PathsView, ProgressView, RunView, UpdateHost, put_scalars, take_scalars};
 use crate::checkpoint::{Best, Checkpoint, Checkpoints, State};
 use crate::experiment::Experiment;
 use crate::failure::{Failure, Result};
@@ -80,6 +82,7 @@ impl Stage {
             Some(checkpoint) => {
                 let slots = checkpoint.load(&mut store)?;
                 load_components(experiment, &checkpoint.state)?;
+                put_scalars(checkpoint.state.scalars.clone());
                 (slots, Some(checkpoint.state))
             }
             None => (Slots::new(), None),
@@ -187,7 +190,7 @@ impl Stage {
             learning_rate: pass.learning_rate,
             group,
             norm,
-            scalars: crate::boundary::take_scalars(),
+            scalars: take_scalars(),
             images: pass.images,
         });
     }
@@ -206,6 +209,10 @@ impl Stage {
         progress: &mut Progress,
     ) -> Result<Option<f64>> {
         let records = Record::read(std::mem::take(&mut self.pending))?;
+        if !records.is_empty() {
+            let stage = &experiment.stages[self.index].name;
+            output.timing(json!({ "stage": stage, "step": self.step }))?;
+        }
         for record in &records {
             record.write(experiment, output, self)?;
             record.show(progress);
@@ -233,6 +240,9 @@ impl Stage {
         self.flush(experiment, output, progress)?;
         let (metrics_bytes, timing_bytes) = output.sync()?;
         let ever_reached = self.ever_reached.iter().enumerate();
+        let components = save_components(experiment)?;
+        let scalars = take_scalars();
+        put_scalars(scalars.clone());
         let state = State {
             stage: self.index,
             step: self.step,
@@ -240,7 +250,8 @@ impl Stage {
             ever_reached: ever_reached.filter_map(|(index, reached)| reached.then_some(index)).collect(),
             updates: self.updates.clone(),
             outcomes: self.outcomes.clone(),
-            components: save_components(experiment)?,
+            scalars,
+            components,
             metrics_bytes,
             timing_bytes,
             best: best.clone(),
