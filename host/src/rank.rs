@@ -19,7 +19,7 @@ use crate::selection::{Architecture, Selection};
 use crate::signals;
 use crate::train::{Stage, weights_path};
 
-pub use subnets::{check, listed};
+pub use subnets::{all, check, listed, read_list};
 pub use table::{read_scores, write_scores};
 
 /// Batches for ranking are kept on the device if they take at most this much, in bytes.

@@ -265,11 +265,33 @@ impl Space {
         Ok(subnet)
     }
 
+    /// The costs of an architecture that is in range; neither planned nor remembered.
+    ///
+    /// # Errors
+    /// As [`Space::subnet`].
+    pub fn cost(&self, architecture: &[u32]) -> Result<Cost> {
+        Ok(self.graph(&Selection::of(architecture))?.cost())
+    }
+
     fn cache(&self) -> std::sync::MutexGuard<'_, Cache> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn describe(&self, selection: &Selection) -> Result<Subnet> {
+        let graph = self.graph(selection)?;
+        let mut reached = graph.reached_parameters();
+        reached.retain(|&index| self.declared.parameters.get(index).is_some_and(|p| p.role != Role::Buffer));
+        Ok(Subnet {
+            cost: graph.cost(),
+            reached,
+            training: graph.plan(Mode::Training),
+            evaluation: graph.plan(Mode::Evaluation),
+            graph,
+        })
+    }
+
+    /// The graph of a selection, checked.
+    fn graph(&self, selection: &Selection) -> Result<Graph> {
         let refuse = |text: &str| {
             let architecture = selection.architecture();
             let failure = self.identity.failure("describe", text);
@@ -292,15 +314,7 @@ impl Space {
             }
             Some(_) => {}
         }
-        let mut reached = graph.reached_parameters();
-        reached.retain(|&index| self.declared.parameters.get(index).is_some_and(|p| p.role != Role::Buffer));
-        Ok(Subnet {
-            cost: graph.cost(),
-            reached,
-            training: graph.plan(Mode::Training),
-            evaluation: graph.plan(Mode::Evaluation),
-            graph,
-        })
+        Ok(graph)
     }
 }
 

@@ -42,9 +42,11 @@ fn built() -> &'static Built {
 /// Lays out a workspace like the project's with some changes, and builds some of its packages.
 fn build(target: &Path, version: &str, changes: &[Change], what: &[&str]) -> Vec<PathBuf> {
     let root = target.join(version);
-    lay_out(&root, changes);
+    lay_out(&root, version, changes);
     let mut arguments = vec!["build".to_owned(), "--quiet".to_owned(), "--offline".to_owned()];
-    for (option, value) in [("--manifest-path", root.join("Cargo.toml")), ("--target-dir", target.join("build"))] {
+    for (option, value) in
+        [("--manifest-path", root.join("Cargo.toml")), ("--target-dir", target.join("build"))]
+    {
         arguments.extend([option.to_owned(), value.to_str().unwrap().to_owned()]);
     }
     let mut files = Vec::new();
@@ -71,7 +73,7 @@ fn build(target: &Path, version: &str, changes: &[Change], what: &[&str]) -> Vec
     files.into_iter().map(keep).collect()
 }
 
-fn lay_out(root: &Path, changes: &[Change]) {
+fn lay_out(root: &Path, version: &str, changes: &[Change]) {
     let mut files = vec![PathBuf::from("Cargo.toml"), PathBuf::from("Cargo.lock")];
     for source in SOURCES {
         list(Path::new(source), &mut files);
@@ -83,8 +85,11 @@ fn lay_out(root: &Path, changes: &[Change]) {
         let text = fs::read_to_string(harness::project().join(file)).unwrap();
         let changed = |text: String, change: &Change| change.apply(&text);
         let text = changes.iter().filter(|change| Path::new(change.file) == file).fold(text, changed);
-        let text = if file == Path::new("Cargo.toml") { workspace(&text) } else { text };
-        let path = root.join(file);
+        let (text, path) = match file.to_str().unwrap() {
+            "Cargo.toml" => (workspace(&text, version), root.join(file)),
+            "Cargo.lock" => (text, root.join(file)),
+            _ => (text, root.join(version).join(file)),
+        };
         // What is as it was keeps its time, and cargo leaves it alone.
         if fs::read_to_string(&path).ok().as_ref() != Some(&text) {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -108,14 +113,17 @@ fn list(path: &Path, files: &mut Vec<PathBuf>) {
 }
 
 /// The project's `Cargo.toml` with the copied packages as members, and a profile that builds fast.
-fn workspace(text: &str) -> String {
+///
+/// The packages lie in a folder with the version's name: cargo tells packages in one target folder apart by their path
+/// inside the workspace.
+fn workspace(text: &str, version: &str) -> String {
     let packages = text.find("[workspace.package]").unwrap();
     let profiles = text.find("# One release build").unwrap();
+    let members =
+        ["sdk", "sdk/abi", "host/loader", "tests/abi-next/*"].map(|member| format!("{version}/{member}"));
     format!(
-        "[workspace]\nresolver = \"3\"\n\
-         members = [\"sdk\", \"sdk/abi\", \"host/loader\", \"tests/abi-next/host\", \"tests/abi-next/plugin\"]\n\n\
-         {}[profile.dev]\ndebug = false\nincremental = false\n",
-        &text[packages..profiles]
+        "[workspace]\nresolver = \"3\"\nmembers = {members:?}\n\n{}[profile.dev]\ndebug = false\nincremental = false\n",
+        text[packages..profiles].replace("path = \"", &format!("path = \"{version}/"))
     )
 }
 
@@ -142,7 +150,10 @@ fn assert_old_components(report: &Value) {
     assert_eq!(components["small"]["declared"], json!(parameters));
     assert_eq!(components["small"]["text"], "1");
     let described = components["small"]["described"].as_array().unwrap();
-    assert_eq!((&described[0], described.last().unwrap()), (&json!("input image"), &json!("output logits 3")));
+    assert_eq!(
+        (&described[0], described.last().unwrap()),
+        (&json!("input image"), &json!("output logits 3"))
+    );
     let steps = ["path", "architecture [1]", "loss cross_entropy weight"];
     assert_eq!(components["largest"], json!({"steps": steps, "scalars": []}));
     assert_eq!(components["falling"], json!({"factor": 0.025}));
@@ -168,7 +179,9 @@ fn abi_1_1_plugin_in_a_1_1_host() {
     assert_old_components(&report);
     assert_eq!((&report["warnings"], &report["notes"]), (&json!([]), &json!("of ABI 1.1")));
     let components = &report["components"];
-    let steps = |name: &str, last: &str| assert_eq!(components[name]["steps"].as_array().unwrap().last().unwrap(), last);
+    let steps = |name: &str, last: &str| {
+        assert_eq!(components[name]["steps"].as_array().unwrap().last().unwrap(), last)
+    };
     steps("getter", "architecture [10]");
     steps("attribute", "loss cross_entropy focus");
     steps("operation", "architecture [1]");

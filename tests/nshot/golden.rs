@@ -4,11 +4,9 @@
 //! A case is a run of the real `nshot` with the real plugins, in float64, from the trace's weights and batches; only
 //! the sampler is replaced, by one that replays the trace's architectures.
 
-use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use safetensors::SafeTensors;
 use serde_json::Value;
 
 use crate::harness::{self, Bench};
@@ -105,12 +103,12 @@ fn list(value: &Value) -> &Vec<Value> {
 
 /// The largest difference of a final weight.
 fn compare_weights(name: &str, expected: &Path, run: &Path) -> f64 {
-    let expected = read_weights(expected);
-    let found = read_weights(&run.join("supernets/supernet.safetensors"));
+    let expected = harness::read_tensors(expected);
+    let found = harness::read_tensors(&run.join("supernets/supernet.safetensors"));
     assert_eq!(found.len(), expected.len(), "{name}: number of parameters");
     let mut largest = 0.0_f64;
-    for (parameter, expected) in &expected {
-        let found = &found[parameter];
+    for (parameter, (_, expected)) in &expected {
+        let (_, found) = &found[parameter];
         assert_eq!(found.len(), expected.len(), "{name}: elements of {parameter}");
         for (found, expected) in found.iter().zip(expected) {
             let difference = (found - expected).abs();
@@ -119,14 +117,6 @@ fn compare_weights(name: &str, expected: &Path, run: &Path) -> f64 {
         }
     }
     largest
-}
-
-fn read_weights(path: &Path) -> HashMap<String, Vec<f64>> {
-    let bytes = std::fs::read(path).unwrap();
-    let tensors = SafeTensors::deserialize(&bytes).unwrap();
-    let values =
-        |data: &[u8]| data.chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().unwrap())).collect();
-    tensors.iter().map(|(name, view)| (name.to_owned(), values(view.data()))).collect()
 }
 
 fn read_json(path: &Path) -> Value {

@@ -1,9 +1,12 @@
 //! Builds what the tests drive, once, and runs it.
 
+use std::collections::HashMap;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
+use safetensors::SafeTensors;
 use tempfile::TempDir;
 
 /// The project's folder.
@@ -24,6 +27,38 @@ pub(crate) fn release() -> &'static Path {
 pub(crate) fn test_plugin(name: &str) -> PathBuf {
     cargo(&["build", "--release", "--quiet", "--package", &format!("nshot-test-{name}")]);
     target_folder().join("release").join(format!("libtest_{}.so", name.replace('-', "_")))
+}
+
+/// A file or folder of the data that are not the project's to ship: under the folder that `NSHOT_TEST_DATA` names, or
+/// `../shared/data`. The test that needs it skips, saying so, where it is absent.
+pub(crate) fn data(name: &str) -> Option<PathBuf> {
+    let folder =
+        std::env::var_os("NSHOT_TEST_DATA").map_or_else(|| PathBuf::from("../shared/data"), PathBuf::from);
+    let path = project().join(folder).join(name);
+    if path.exists() {
+        return Some(path.canonicalize().unwrap());
+    }
+    // Past the test runner's capture, so that a skipped test cannot be taken for one that passed.
+    let _ = writeln!(
+        std::io::stderr(),
+        "skipped: there is no `{}`; NSHOT_TEST_DATA names its folder",
+        path.display()
+    );
+    None
+}
+
+/// The float64 tensors of a safetensors file: shape and values by name.
+pub(crate) fn read_tensors(path: &Path) -> HashMap<String, (Vec<usize>, Vec<f64>)> {
+    let bytes = std::fs::read(path).unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    let values =
+        |data: &[u8]| data.chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().unwrap())).collect();
+    let mut all = HashMap::new();
+    for (name, view) in tensors.iter() {
+        assert_eq!(view.dtype(), safetensors::Dtype::F64, "{name}");
+        all.insert(name.to_owned(), (view.shape().to_vec(), values(view.data())));
+    }
+    all
 }
 
 /// Runs cargo in the project; the test fails with its messages if it fails.

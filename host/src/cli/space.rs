@@ -1,5 +1,7 @@
 //! `nshot space`.
 
+mod costs;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -20,6 +22,7 @@ use super::{Outcome, output, plugin};
 pub(super) enum Command {
     List(List),
     Show(Show),
+    Costs(Costs),
 }
 
 /// Lists the search spaces of all plugins.
@@ -31,15 +34,11 @@ pub(super) struct List {
     json: bool,
 }
 
-/// Shows a search space: its choices, its size, its costs, a subnet.
+/// A search space with its settings and the task that it serves.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:  nshot space show nas-bench-201 --set channels=16 --svg cell.svg")]
-pub(super) struct Show {
-    /// The search space, as `use` in a manifest names it.
+struct Which {
+    /// The search space, as `use` in a manifest names it, or the path of a plugin.
     name: String,
-    /// The subnet to show, in the space's text. Default: the largest.
-    #[arg(long = "arch", value_name = "TEXT")]
-    architecture: Option<String>,
     /// A setting of the space: a TOML value, else a text. May be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = parse_override)]
     settings: Vec<(String, String)>,
@@ -49,6 +48,17 @@ pub(super) struct Show {
     /// Number of classes.
     #[arg(long, default_value_t = 10)]
     classes: u64,
+}
+
+/// Shows a search space: its choices, its size, its costs, a subnet.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:  nshot space show nas-bench-201 --set channels=16 --svg cell.svg")]
+pub(super) struct Show {
+    #[command(flatten)]
+    which: Which,
+    /// The subnet to show, in the space's text. Default: the largest.
+    #[arg(long = "arch", value_name = "TEXT")]
+    architecture: Option<String>,
     /// Draw the subnet's repeated part, such as the cell, into this file as SVG.
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
@@ -60,10 +70,22 @@ pub(super) struct Show {
     json: bool,
 }
 
+/// Prints the costs of architectures as CSV: weights, parameters, multiply-accumulates for one image.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:  nshot space costs nas-bench-201 > costs.csv")]
+pub(super) struct Costs {
+    #[command(flatten)]
+    which: Which,
+    /// A file with the architectures, one a line. Default: all of the space, if there are at most a million.
+    #[arg(long, value_name = "FILE")]
+    architectures: Option<PathBuf>,
+}
+
 pub(super) fn main(command: &Command) -> Outcome {
     match command {
         Command::List(list) => list_spaces(list.json).map(|()| 0),
         Command::Show(show) => show_space(show).map(|()| 0),
+        Command::Costs(costs) => costs::print(costs).map(|()| 0),
     }
 }
 
@@ -87,7 +109,7 @@ fn list_spaces(as_json: bool) -> Result<()> {
 }
 
 fn show_space(show: &Show) -> Result<()> {
-    let space = open(show)?;
+    let space = open(&show.which)?;
     let architecture = match &show.architecture {
         Some(text) => space.parse(text)?,
         None => space.largest().to_vec(),
@@ -100,14 +122,14 @@ fn show_space(show: &Show) -> Result<()> {
 }
 
 /// Makes the space with the settings and the task of the command line.
-fn open(show: &Show) -> Result<Space> {
-    let uses = if Path::new(&show.name).exists() {
-        Use::Path { path: PathBuf::from(&show.name), component: None }
+fn open(which: &Which) -> Result<Space> {
+    let uses = if Path::new(&which.name).exists() {
+        Use::Path { path: PathBuf::from(&which.name), component: None }
     } else {
-        show.name.parse().map_err(|why| Failure::usage(format!("`{}` {why}", show.name)))?
+        which.name.parse().map_err(|why| Failure::usage(format!("`{}` {why}", which.name)))?
     };
     let mut settings = serde_json::Map::new();
-    for (key, text) in &show.settings {
+    for (key, text) in &which.settings {
         let value = toml::from_str::<toml::Table>(&format!("value = {text}"));
         let value = value.ok().and_then(|mut table| table.remove("value")).unwrap_or(text.as_str().into());
         settings.insert(key.clone(), serde_json::to_value(value)?);
@@ -116,7 +138,7 @@ fn open(show: &Show) -> Result<Space> {
     if let Some(failure) = resolved.unknown_setting() {
         return Err(failure);
     }
-    resolved.space(&Task { input_shape: show.input, classes: show.classes })
+    resolved.space(&Task { input_shape: which.input, classes: which.classes })
 }
 
 fn draw(show: &Show, subnet: &Subnet, path: &Path) -> Result<()> {

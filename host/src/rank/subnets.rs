@@ -1,6 +1,7 @@
 //! Which subnets are ranked: drawn at random, or listed in a file.
 
 use std::collections::HashSet;
+use std::path::Path;
 
 use nshot_data::random::Key;
 
@@ -65,7 +66,14 @@ fn holds(allowed: &[Vec<u32>], subnet: &[u32]) -> bool {
 /// # Errors
 /// The file cannot be read, or a line is no architecture.
 pub fn listed(space: &Space, rank: &RankConfig) -> Result<Option<Vec<Architecture>>> {
-    let Some(path) = &rank.architectures else { return Ok(None) };
+    rank.architectures.as_ref().map(|path| read_list(space, path)).transpose()
+}
+
+/// Reads a file of architectures, one a line; empty lines and those after `#` are skipped.
+///
+/// # Errors
+/// The file cannot be read, or a line is no architecture.
+pub fn read_list(space: &Space, path: &Path) -> Result<Vec<Architecture>> {
     let text = std::fs::read_to_string(path).map_err(|error| Failure::file("read", path, &error))?;
     let mut subnets = Vec::new();
     for (number, line) in text.lines().enumerate() {
@@ -80,7 +88,7 @@ pub fn listed(space: &Space, rank: &RankConfig) -> Result<Option<Vec<Architectur
     if subnets.is_empty() {
         return Err(Failure::new(format!("`{}` lists no architecture", path.display())));
     }
-    Ok(Some(subnets))
+    Ok(subnets)
 }
 
 /// Different subnets, drawn uniformly; all of them, in order, if there are no more than that.
@@ -103,7 +111,7 @@ fn drawn(experiment: &Experiment, allowed: &[Vec<u32>], count: u64) -> Vec<Archi
 }
 
 /// Every subnet, the first choice most significant.
-fn all(allowed: &[Vec<u32>]) -> Vec<Architecture> {
+pub fn all(allowed: &[Vec<u32>]) -> Vec<Architecture> {
     allowed.iter().fold(vec![Vec::new()], |starts, options| {
         let longer = starts.iter().flat_map(|start| {
             options.iter().map(move |option| start.iter().copied().chain([*option]).collect())

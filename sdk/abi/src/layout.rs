@@ -4,12 +4,10 @@ use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 
 use abi_stable::StableAbi;
-use abi_stable::abi_stability::abi_checking::{
-    AbiInstability, AbiInstabilityErrors, CheckingGlobals, ExpectedFound,
-    check_layout_compatibility_with_globals,
-};
-use abi_stable::type_layout::{TLData, TLField, TLFieldOrFunction, TLFields, TLFunction, TypeLayout};
+use abi_stable::abi_stability::abi_checking::{CheckingGlobals, check_layout_compatibility_with_globals};
+use abi_stable::type_layout::{TLData, TLField, TLFields, TLFunction, TypeLayout};
 
+use crate::differences;
 use crate::root::PluginRef;
 
 /// Compares the layout that a plugin was built with to this one.
@@ -25,59 +23,11 @@ pub fn compare(plugin: &'static TypeLayout) -> Result<(), Vec<String>> {
         // Fresh globals: the default ones remember the first plugin and refuse mixed versions.
         check_layout_compatibility_with_globals(interface, implementation, &CheckingGlobals::new())
     };
-    match check(ours, plugin) {
-        Ok(()) => Ok(()),
-        Err(errors) => check(plugin, ours).map_err(|_| lines(&errors)),
-    }
-}
-
-fn lines(errors: &AbiInstabilityErrors) -> Vec<String> {
-    let mut seen = HashSet::new();
-    let mut lines = Vec::new();
-    for error in &errors.errors {
-        let place =
-            error.stack_trace.last().map_or_else(|| "the root table".to_owned(), |at| place(&at.found));
-        for difference in &error.errs {
-            let line = format!("{place}: {}", difference_text(difference));
-            if seen.insert(line.clone()) {
-                lines.push(line);
-            }
-        }
-    }
-    lines
-}
-
-fn place(at: &TLFieldOrFunction) -> String {
-    match at {
-        TLFieldOrFunction::Field(field) => format!("`{}: {}`", field.name(), field.full_type()),
-        TLFieldOrFunction::Function(function) => format!("`{}`", function.name),
-    }
-}
-
-fn difference_text(difference: &AbiInstability) -> String {
-    use AbiInstability as D;
-    match difference {
-        D::Name(x) => both("type", x, ToString::to_string),
-        D::Package(x) => both("package", x, ToString::to_string),
-        D::PackageVersion(x) => both("version of the ABI crate", x, |v| v.to_string()),
-        D::Size(x) => both("size in bytes", x, ToString::to_string),
-        D::Alignment(x) => both("alignment in bytes", x, ToString::to_string),
-        D::FieldCountMismatch(x) => both("number of fields", x, ToString::to_string),
-        D::TooManyVariants(x) => both("number of variants", x, ToString::to_string),
-        D::MismatchedPrefixSize(x) => both("length of the table", x, ToString::to_string),
-        D::UnexpectedField(x) => both("field", x, |f| format!("{}: {}", f.name(), f.full_type())),
-        D::UnexpectedVariant(x) => both("variant", x, ToString::to_string),
-        D::MismatchedPrimitive(x) => both("primitive", x, |p| format!("{p:?}")),
-        D::TLDataDiscriminant(x) => both("kind of type", x, |d| format!("{d:?}")),
-        other => {
-            let text = format!("{other:?}");
-            text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(160).collect()
-        }
-    }
-}
-
-fn both<T>(what: &str, pair: &ExpectedFound<T>, text: impl Fn(&T) -> String) -> String {
-    format!("{what}: expected {}, found {}", text(&pair.expected), text(&pair.found))
+    let Err(newer) = check(ours, plugin) else { return Ok(()) };
+    let Err(older) = check(plugin, ours) else { return Ok(()) };
+    // What rightly grew is a difference in one of the two ways alone.
+    let (newer, older) = (differences::lines(&newer, false), differences::lines(&older, true));
+    Err(if newer.len() <= older.len() { newer } else { older })
 }
 
 /// The whole boundary as text: each type's size, alignment and fields, each trait's methods, each table's

@@ -12,6 +12,7 @@
 #![allow(unsafe_code, non_local_definitions, clippy::pedantic, clippy::wrong_self_convention)]
 
 pub mod component;
+mod differences;
 pub mod host;
 pub mod layout;
 pub mod metadata;

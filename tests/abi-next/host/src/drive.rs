@@ -1,7 +1,7 @@
 //! Drives one component through its life.
 
 use nshot_abi::abi_stable::sabi_trait::TD_Opaque;
-use nshot_abi::abi_stable::std_types::{RResult, RSlice};
+use nshot_abi::abi_stable::std_types::RSlice;
 use nshot_abi::abi_stable::{RMut, RRef};
 use nshot_abi::host::{
     Declare_TO, Graph_TO, Plan_TO, Progress_TO, Run_TO, RunRef, Sample_TO, Step_TO, Subnet_TO, Task_TO,
@@ -68,10 +68,7 @@ fn scheduler(root: PluginRef, name: &str) -> Result<Value, AbiError> {
 /// What the plugin's table says of itself: an entry that ABI 1.0 does not have.
 #[cfg(feature = "next")]
 pub(crate) fn notes(root: PluginRef) -> Option<String> {
-    match root.notes()?() {
-        RResult::ROk(text) => Some(text.into()),
-        RResult::RErr(error) => Some(error.text.into()),
-    }
+    Some(answer(root.notes()?()).map_or_else(|error| error.text, |text| text).into())
 }
 
 #[cfg(not(feature = "next"))]
