@@ -1,7 +1,8 @@
 //! Checkpoints: everything that a stage of training needs to go on with the same numbers.
 //!
-//! A checkpoint is a folder `checkpoints/STAGE-STEP`, written beside, synced and renamed, so that there is never half
-//! of one. `state.json` holds the hashes of the other files: damage is noticed before anything is resumed.
+//! A checkpoint is a folder `checkpoints/STAGE-STEP`, written beside as `.STAGE-STEP.partial`, synced and renamed, so
+//! that there is never half of one. `SHA256SUMS` holds the hashes of its files: damage is noticed before anything is
+//! resumed.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,11 +13,15 @@ use nshot_torch::{ParameterStore, Slots};
 use serde::{Deserialize, Serialize};
 
 use crate::failure::{Failure, Result};
-use crate::run_directory::{sync_folder, write_atomically};
+use crate::run_directory::{CHECKPOINTS, sync_folder, write_atomically};
 
 const WEIGHTS: &str = "weights.safetensors";
 const SLOTS: &str = "slots.safetensors";
 const STATE: &str = "state.json";
+const SUMS: &str = "SHA256SUMS";
+
+/// What a checkpoint is made of, beside the hashes of these.
+const FILES: [&str; 3] = [WEIGHTS, SLOTS, STATE];
 
 /// What a checkpoint holds beside tensors.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -44,8 +49,6 @@ pub struct State {
     pub timing_bytes: u64,
     /// The best mean accuracy of a ranking so far, and where its checkpoint lies.
     pub best: Option<Best>,
-    /// SHA-256 of the other files.
-    pub files: BTreeMap<String, String>,
 }
 
 /// The best ranking so far.
@@ -75,7 +78,7 @@ pub struct Checkpoint {
 impl Checkpoints {
     /// Those of a run directory.
     pub fn of(run_directory: &Path) -> Self {
-        Self { folder: run_directory.join("checkpoints") }
+        Self { folder: run_directory.join(CHECKPOINTS) }
     }
 
     /// Folder name of a checkpoint.
@@ -86,38 +89,30 @@ impl Checkpoints {
     /// Writes a checkpoint; then the others go, but for the best.
     ///
     /// # Errors
-    /// A file cannot be written.
-    pub fn write(&self, mut state: State, store: &ParameterStore, slots: &Slots) -> Result<()> {
+    /// A file cannot be written; the checkpoints that were there stand.
+    pub fn write(&self, state: &State, store: &ParameterStore, slots: &Slots) -> Result<()> {
         let name = Self::name(state.stage, state.step);
-        let partial = self.folder.join(format!(".{name}.partial"));
-        let failed = |path: &Path, error: std::io::Error| Failure::file("write", path, &error);
-        remove(&partial)?;
-        fs::create_dir_all(&partial).map_err(|error| failed(&partial, error))?;
-        store.save(&partial.join(WEIGHTS))?;
-        slots.save(&partial.join(SLOTS), store)?;
-        state.files.clear();
-        for file in [WEIGHTS, SLOTS] {
-            let bytes = fs::read(partial.join(file)).map_err(|error| failed(&partial, error))?;
-            state.files.insert(file.to_owned(), Hash::of(&bytes).to_string());
-        }
-        let text = serde_json::to_vec(&state)?;
-        write_atomically(&partial.join(STATE), &text)?;
-        for file in [WEIGHTS, SLOTS] {
-            let path = partial.join(file);
-            fs::File::open(&path).and_then(|file| file.sync_all()).map_err(|error| failed(&path, error))?;
-        }
-        sync_folder(&partial)?;
         let whole = self.folder.join(&name);
-        if whole.exists() {
-            // A run that was resumed and stopped at once: the same numbers are there already.
-            return remove(&partial);
+        // Of a run that was resumed and stopped at once, the same numbers are there already.
+        if !whole.exists() {
+            let partial = self.partial(&name)?;
+            fs::create_dir_all(&partial).map_err(|error| Failure::file("create", &partial, &error))?;
+            // Each of these is synced before it has its name.
+            store.save(&partial.join(WEIGHTS))?;
+            slots.save(&partial.join(SLOTS), store)?;
+            write_atomically(&partial.join(STATE), &serde_json::to_vec(state)?)?;
+            write_atomically(&partial.join(SUMS), sums(&partial)?.as_bytes())?;
+            fs::rename(&partial, &whole).map_err(|error| Failure::file("write", &whole, &error))?;
+            sync_folder(&self.folder)?;
         }
-        fs::rename(&partial, &whole).map_err(|error| failed(&whole, error))?;
-        sync_folder(&self.folder)?;
-        let best = state.best.map(|best| best.checkpoint);
+        let best = state.best.as_ref().map(|best| &best.checkpoint);
         for old in self.names()? {
-            if old != name && Some(&old) != best.as_ref() {
-                remove(&self.folder.join(old))?;
+            if old != name && Some(&old) != best {
+                // A folder with a checkpoint's name is whole also while it is being removed.
+                let partial = self.partial(&old)?;
+                let old = self.folder.join(old);
+                fs::rename(&old, &partial).map_err(|error| Failure::file("remove", &old, &error))?;
+                remove(&partial)?;
             }
         }
         Ok(())
@@ -131,6 +126,20 @@ impl Checkpoints {
         self.names()?.pop().map(|name| Checkpoint::read(self.folder.join(name))).transpose()
     }
 
+    /// Steps of the whole run that the newest checkpoint has done; 0 without one that can be read.
+    pub fn steps_done(&self) -> u64 {
+        let state = || fs::read(self.folder.join(self.names().ok()?.pop()?).join(STATE)).ok();
+        let state = state().and_then(|bytes| serde_json::from_slice::<State>(&bytes).ok());
+        state.map_or(0, |state| state.run_step)
+    }
+
+    /// The path of a checkpoint that is being written or removed; nothing is there.
+    fn partial(&self, name: &str) -> Result<PathBuf> {
+        let partial = self.folder.join(format!(".{name}.partial"));
+        remove(&partial)?;
+        Ok(partial)
+    }
+
     /// Names of whole checkpoints, oldest first.
     fn names(&self) -> Result<Vec<String>> {
         let entries = match fs::read_dir(&self.folder) {
@@ -138,38 +147,54 @@ impl Checkpoints {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(Failure::file("read", &self.folder, &error)),
         };
-        let mut names: Vec<String> = entries
-            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-            .filter(|name| !name.starts_with('.'))
-            .collect();
+        let mut names = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(|error| Failure::file("read", &self.folder, &error))?;
+            names.extend(entry.file_name().into_string().ok().filter(|name| is_name(name)));
+        }
         names.sort_unstable();
         Ok(names)
     }
 }
 
+/// Whether this is what [`Checkpoints::name`] gives: other things in the folder are none of ours.
+fn is_name(name: &str) -> bool {
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    name.split_once('-').is_some_and(|(stage, step)| digits(stage) && digits(step))
+}
+
+/// The hashes of a checkpoint's files, as `sha256sum` writes and checks them.
+fn sums(folder: &Path) -> Result<String> {
+    let mut lines = String::new();
+    for file in FILES {
+        let path = folder.join(file);
+        let bytes = fs::read(&path).map_err(|error| Failure::file("read", &path, &error))?;
+        lines += &format!("{}  {file}\n", Hash::of(&bytes));
+    }
+    Ok(lines)
+}
+
 impl Checkpoint {
     fn read(folder: PathBuf) -> Result<Self> {
-        let damaged = |file: &str, problem: &str| {
-            Failure::new(format!("the checkpoint file `{}` {problem}", folder.join(file).display())).hint(format!(
-                "delete the folder `{}`; `nshot resume` then goes on from an earlier checkpoint, or from the start",
-                folder.display()
-            ))
+        let damaged = |problem: &str| {
+            Failure::new(format!("the checkpoint `{}` is damaged: {problem}", folder.display())).hint(
+                "delete that folder; `nshot resume` then goes on from an earlier checkpoint, or from the start",
+            )
         };
-        let read = |file: &str| {
-            fs::read(folder.join(file)).map_err(|error| damaged(file, &format!("cannot be read: {error}")))
-        };
-        let state: State = serde_json::from_slice(&read(STATE)?)
-            .map_err(|error| damaged(STATE, &format!("is damaged: {error}")))?;
-        for file in [WEIGHTS, SLOTS] {
-            let (found, expected) = (Hash::of(&read(file)?).to_string(), state.files.get(file));
-            if expected != Some(&found) {
-                let expected = expected.map_or("none", String::as_str);
-                return Err(damaged(
-                    file,
-                    &format!("is damaged: its SHA-256 is {found}, expected {expected}"),
-                ));
-            }
+        let found = sums(&folder).map_err(|failure| damaged(&failure.message))?;
+        let expected = fs::read(folder.join(SUMS));
+        let expected = expected.map_err(|error| damaged(&format!("cannot read `{SUMS}`: {error}")))?;
+        if found.as_bytes() != expected {
+            let expected = String::from_utf8_lossy(&expected);
+            let mut wrong = FILES.iter().zip(found.lines());
+            let wrong = wrong.find(|(_, line)| !expected.lines().any(|other| other == *line));
+            let file = wrong.map_or(SUMS, |(file, _)| file);
+            return Err(damaged(&format!("the SHA-256 of `{file}` is not the one in `{SUMS}`")));
         }
+        let path = folder.join(STATE);
+        let bytes = fs::read(&path).map_err(|error| Failure::file("read", &path, &error))?;
+        let state = serde_json::from_slice(&bytes)
+            .map_err(|error| damaged(&format!("`{STATE}` is of another version of nshot: {error}")))?;
         Ok(Self { folder, state })
     }
 

@@ -3,6 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use nshot_data::FileRecord;
+use nshot_loader::Hash;
+
 use crate::checkpoint::{Checkpoint, Checkpoints};
 use crate::experiment::Experiment;
 use crate::failure::{Failure, Result};
@@ -12,7 +15,7 @@ use crate::plugins::Plugins;
 use crate::progress::{Progress, duration};
 use crate::rank::{self, Ranked, Score};
 use crate::report::{self, Report};
-use crate::run_directory::{Best, Lock, MANIFEST, Machine, RunDirectory, State, Status};
+use crate::run_directory::{Best, Lock, MANIFEST, Machine, RunDirectory, State, Status, record};
 use crate::signals::Signal;
 use crate::train::{self, End, Figures};
 
@@ -67,7 +70,8 @@ pub fn run(manifest: Manifest, options: Options) -> Result<Ending> {
     }
     let mut resolved = experiment.manifest.clone();
     resolved.data = experiment.data.resolved().clone();
-    let directory = RunDirectory::create(&path, &resolved.to_toml()?, &lock(&experiment))?;
+    let lock = lock(&experiment)?;
+    let directory = RunDirectory::create(&path, &resolved.to_toml()?, &lock)?;
     carry_out(&mut experiment, directory, None, options, started)
 }
 
@@ -93,6 +97,7 @@ pub fn resume(path: &Path, options: Options) -> Result<Ending> {
     let plugins = Plugins::open()?;
     let mut experiment = Experiment::open(manifest, &plugins, Some(&lock.components))?;
     compare(&lock, &experiment)?;
+    check_disk(&experiment, path)?;
     let checkpoint = Checkpoints::of(path).newest()?;
     if let Some(Checkpoint { state, .. }) = &checkpoint
         && !options.quiet
@@ -115,42 +120,41 @@ fn carry_out(
     let outcome = train_and_rank(experiment, &mut output, checkpoint, options, started);
     let mut status = Status {
         state: State::Done,
-        step: Checkpoints::of(&path)
-            .newest()
-            .ok()
-            .flatten()
-            .map_or(0, |checkpoint| checkpoint.state.run_step),
+        step: Checkpoints::of(&path).steps_done(),
         steps: experiment.steps(),
         best: None,
         reason: None,
     };
-    let ending = match outcome {
+    match outcome {
         Ok(Outcome::Done(report)) => {
             status.best = report
                 .best
                 .first()
                 .map(|best| Best { architecture: best.architecture.clone(), accuracy: best.accuracy() });
             report.write(&path)?;
+            output.directory().write_status(&status)?;
+            record("info", "done");
             report.print(options.json)?;
             Ok(Ending::Done)
         }
         Ok(Outcome::Stopped(signal)) => {
             status.state = State::Stopped;
             status.reason = Some(signal.name().to_owned());
-            let step = status.step;
-            eprintln!("stopped by {} with a checkpoint at step {step}", signal.name());
-            eprintln!("to go on: nshot resume {}", path.display());
+            output.directory().write_status(&status)?;
+            let stopped = format!("stopped by {} with a checkpoint at step {}", signal.name(), status.step);
+            record("info", &stopped);
+            eprintln!("{stopped}\nto go on: nshot resume {}", path.display());
             Ok(Ending::Stopped(signal))
         }
         Err(failure) => {
             status.state = State::Failed;
             status.reason = Some(failure.message.clone());
+            // The disk may be full: what went wrong first is what counts.
+            let _ = output.directory().write_status(&status);
             let place = format!("the run in `{}` failed", path.display());
             Err(failure.context(&place))
         }
-    };
-    output.directory().write_status(&status)?;
-    ending
+    }
 }
 
 enum Outcome {
@@ -165,10 +169,8 @@ fn train_and_rank(
     options: Options,
     started: Instant,
 ) -> Result<Outcome> {
-    let status =
-        Status { state: State::Running, step: 0, steps: experiment.steps(), best: None, reason: None };
-    output.directory().write_status(&status)?;
     let done = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.state.run_step);
+    output.directory().write_status(&Status::running(done, experiment.steps()))?;
     let mut progress = Progress::start_at("train", done, experiment.steps(), options.quiet);
     let begun = Instant::now();
     let (end, figures) = train::train(experiment, output, checkpoint, &mut progress)?;
@@ -176,6 +178,9 @@ fn train_and_rank(
     progress.finish(&trained_line(&figures, training));
     if let End::Stopped(signal) = end {
         return Ok(Outcome::Stopped(signal));
+    }
+    if figures.steps > 0 {
+        rank::forget_partial(output.path())?;
     }
     let begun = Instant::now();
     let scores = match experiment.manifest.rank {
@@ -219,27 +224,37 @@ fn best_of(mut scores: Vec<Score>, top: usize) -> Vec<Score> {
     scores
 }
 
-fn lock(experiment: &Experiment) -> Lock {
-    Lock {
+fn lock(experiment: &Experiment) -> Result<Lock> {
+    let mut files = experiment.data.files().to_vec();
+    let manifest = &experiment.manifest;
+    let list = manifest.rank.as_ref().and_then(|rank| rank.architectures.as_ref());
+    for path in manifest.train.init_from.iter().map(|from| &from.file).chain(list) {
+        let bytes = std::fs::read(path).map_err(|error| Failure::file("read", path, &error))?;
+        let (sha256, bytes) = (Hash::of(&bytes).to_string(), bytes.len() as u64);
+        files.push(FileRecord { path: path.clone(), sha256, bytes });
+    }
+    Ok(Lock {
         machine: Machine::this(&nshot_torch::versions(), &experiment.device.to_string()),
         components: experiment.pins.clone(),
-        data: experiment.data.files().to_vec(),
+        data: files,
         ..Lock::default()
-    }
+    })
 }
 
 /// What a run was made of must be what it is resumed with; another machine may round differently.
 fn compare(lock: &Lock, experiment: &Experiment) -> Result<()> {
-    let now = self::lock(experiment);
+    let now = self::lock(experiment)?;
     if let Some(changed) = now.data.iter().find(|file| !lock.data.contains(file)) {
         return Err(Failure::new(format!(
-            "the data file `{}` is not the one that the run began with",
+            "the file `{}` is not the one that the run began with",
             changed.path.display()
         ))
         .hint("restore the file, or start the run anew"));
     }
+    let versions = (&lock.nshot, &now.nshot);
     let (then, now) = (&lock.machine, &now.machine);
     let pairs = [
+        ("nshot", versions.0, versions.1),
         ("libtorch", &then.libtorch, &now.libtorch),
         ("the processor", &then.cpu, &now.cpu),
         ("the CPU kernels", &then.cpu_capability, &now.cpu_capability),

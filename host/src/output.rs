@@ -6,8 +6,8 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use crate::checkpoint::Checkpoint;
-use crate::failure::Result;
-use crate::run_directory::{Journal, METRICS, RunDirectory, TIMING};
+use crate::failure::{Failure, Result};
+use crate::run_directory::{CHECKPOINTS, Journal, METRICS, RunDirectory, SUPERNETS, TIMING, sync_folder};
 
 /// A run directory with its journals.
 #[derive(Debug)]
@@ -25,12 +25,15 @@ impl Output {
     /// They are shorter than the checkpoint says, or cannot be written.
     pub fn open(directory: RunDirectory, from: Option<&Checkpoint>) -> Result<Self> {
         let (metrics, timing) = from.map_or((0, 0), |c| (c.state.metrics_bytes, c.state.timing_bytes));
-        Ok(Self {
-            metrics: Journal::resume(&directory.join(METRICS), metrics)?,
-            timing: Journal::resume(&directory.join(TIMING), timing)?,
-            directory,
-            started: Instant::now(),
-        })
+        let metrics = Journal::resume(&directory.join(METRICS), metrics)?;
+        let timing = Journal::resume(&directory.join(TIMING), timing)?;
+        // A checkpoint counts on what stands beside it: the journals, and the folders of checkpoints and supernets.
+        for folder in [CHECKPOINTS, SUPERNETS] {
+            let folder = directory.join(folder);
+            std::fs::create_dir_all(&folder).map_err(|error| Failure::file("create", &folder, &error))?;
+        }
+        sync_folder(directory.path())?;
+        Ok(Self { metrics, timing, directory, started: Instant::now() })
     }
 
     /// The run directory.

@@ -15,6 +15,7 @@ use crate::experiment::Experiment;
 use crate::failure::{Failure, Result};
 use crate::output::Output;
 use crate::progress::{Figures, Progress};
+use crate::run_directory::SCORES;
 use crate::selection::{Architecture, Selection};
 use crate::signals;
 use crate::train::{Stage, weights_path};
@@ -22,6 +23,8 @@ use crate::train::{Stage, weights_path};
 pub use subnets::{all, check, listed, read_list};
 pub use table::{read_scores, write_scores};
 
+/// Scores of the final ranking until it is done.
+const PARTIAL: &str = "scores.partial.csv";
 /// Batches for ranking are kept on the device if they take at most this much, in bytes.
 const KEPT_BYTES: usize = 1 << 30;
 
@@ -162,7 +165,7 @@ pub fn during_training(
         "best_accuracy": top.accuracy(), "best": top.architecture,
     }))?;
     let file = format!("{}-epoch-{epoch:05}.csv", plan.name);
-    write_scores(&output.path().join("scores").join(file), &scores)?;
+    write_scores(&output.directory().join(SCORES).join(file), &scores)?;
     let improved = best.as_ref().is_none_or(|best| mean_accuracy > best.mean_accuracy);
     if improved {
         *best = Some(Best { mean_accuracy, checkpoint: Checkpoints::name(stage.index, stage.step) });
@@ -178,13 +181,27 @@ pub enum Ranked {
     Stopped(signals::Signal),
 }
 
+/// Removes the scores that an unfinished ranking left: the supernets are trained anew.
+///
+/// # Errors
+/// They cannot be removed.
+pub fn forget_partial(directory: &Path) -> Result<()> {
+    let path = directory.join(PARTIAL);
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Failure::file("remove", &path, &error))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Ranks with the trained supernets: writes `scores.csv`. Scores that an earlier process left are taken over.
 ///
 /// # Errors
 /// As [`during_training`].
 pub fn finally(experiment: &Experiment, directory: &Path, progress: &mut Progress) -> Result<Ranked> {
     let finished = directory.join("scores.csv");
-    let (partial, subnets) = (directory.join("scores.partial.csv"), subnets::finally(experiment)?);
+    let (partial, subnets) = (directory.join(PARTIAL), subnets::finally(experiment)?);
     let texts =
         subnets.iter().map(|(_, subnet)| experiment.space.to_text(subnet)).collect::<Result<Vec<_>>>()?;
     let mut scores = table::resume(&partial, &texts)?;
@@ -211,7 +228,7 @@ pub fn finally(experiment: &Experiment, directory: &Path, progress: &mut Progres
     }
     write_scores(&finished, &scores)?;
     drop(writer);
-    std::fs::remove_file(&partial).map_err(|error| Failure::file("remove", &partial, &error))?;
+    forget_partial(directory)?;
     Ok(Ranked::Done(scores))
 }
 

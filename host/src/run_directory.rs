@@ -8,6 +8,10 @@
 //! | `timing.jsonl` | what differs from run to run: [`Journal`] | |
 //! | `status.json` | where the run stands: [`Status`] | |
 //! | `log.txt` | texts with their time: [`Log`] | |
+//! | `checkpoints/` | what the run goes on from: the newest, and the best ranked | |
+//! | `supernets/` | each trained stage's weights | byte for byte |
+//! | `scores.csv`, `scores/` | the final ranking, and those during training | byte for byte |
+//! | `report.json` | what was printed at the end | |
 //!
 //! A run directory appears whole or not at all: it is filled beside its place and renamed. One process at a time
 //! writes in it; the system releases a dead process's hold.
@@ -41,6 +45,12 @@ pub const METRICS: &str = "metrics.jsonl";
 pub const TIMING: &str = "timing.jsonl";
 /// Where the run stands.
 pub const STATUS: &str = "status.json";
+/// The folder of checkpoints.
+pub const CHECKPOINTS: &str = "checkpoints";
+/// The folder of trained supernets.
+pub const SUPERNETS: &str = "supernets";
+/// The folder of rankings during training.
+pub const SCORES: &str = "scores";
 /// The texts.
 pub const LOG: &str = "log.txt";
 
@@ -112,8 +122,28 @@ impl RunDirectory {
             return Err(Failure::usage(wrong));
         }
         let run = Self { path: path.to_owned(), _hold: hold(path)? };
+        run.remove_leftovers()?;
         run.begin_log("goes on")?;
         Ok(run)
+    }
+
+    /// Removes what a killed process had half written: it has names of its own until it is whole.
+    fn remove_leftovers(&self) -> Result<()> {
+        for folder in ["", CHECKPOINTS, SUPERNETS, SCORES] {
+            for entry in std::fs::read_dir(self.join(folder)).into_iter().flatten().flatten() {
+                let (name, path) = (entry.file_name(), entry.path());
+                let name = name.as_encoded_bytes();
+                if !name.starts_with(b".new-") && !name.ends_with(b".partial") {
+                    continue;
+                }
+                let removed = match path.is_dir() {
+                    true => std::fs::remove_dir_all(&path),
+                    false => std::fs::remove_file(&path),
+                };
+                removed.map_err(|error| Failure::file("remove", &path, &error))?;
+            }
+        }
+        Ok(())
     }
 
     fn begin_log(&self, how: &str) -> Result<()> {
@@ -248,7 +278,11 @@ mod tests {
         assert!(refused.message.starts_with("another process is working in the run directory"));
         drop(run);
         assert!(!is_held(&path));
+        std::fs::create_dir_all(path.join("checkpoints/.0000-0000000001.partial")).unwrap();
+        std::fs::write(path.join(".new-x"), "").unwrap();
         assert_eq!(RunDirectory::open(&path).unwrap().path(), path);
+        assert_eq!(std::fs::read_dir(path.join("checkpoints")).unwrap().count(), 0);
+        assert!(!path.join(".new-x").exists());
         assert!(RunDirectory::open(folder.path()).unwrap_err().message.contains("is no run directory"));
         assert!(
             RunDirectory::open(&path.join("b")).unwrap_err().message.contains("there is no run directory")

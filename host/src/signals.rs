@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::flag;
 
 use crate::failure::{Failure, Result};
@@ -56,6 +56,9 @@ pub fn install() -> Result<()> {
             .and_then(|_| flag::register_usize(signal, Arc::clone(&request), signal.unsigned_abs() as usize))
             .map_err(|error| Failure::new(format!("cannot handle signals: {error}")))?;
     }
+    // A file that outgrows the process's limit is then an error of the writer's, not the end of the process.
+    let ignored = flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)));
+    ignored.map_err(|error| Failure::new(format!("cannot handle signals: {error}")))?;
     REQUEST.get_or_init(|| request);
     Ok(())
 }

@@ -136,6 +136,11 @@ impl Run<'_> {
         self.0.separated_choices().into()
     }
 
+    /// Key of the component's own stream of random numbers, for [`Random::new`] in calls that have no run.
+    pub fn random_key(&self) -> u64 {
+        self.0.random_key()
+    }
+
     /// Random numbers of the component's own stream at a position, such as the step.
     pub fn random(&self, position: u64) -> Random {
         Random::new(self.0.random_key(), position)

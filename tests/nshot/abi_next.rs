@@ -19,6 +19,9 @@ use crate::harness::{self, Run};
 /// What is copied of the project.
 const SOURCES: [&str; 4] = ["sdk", "host/loader", "tests/abi-next", "LICENSE-MIT"];
 
+const PLUGIN: &str = "nshot-plugin-abi";
+const PACKAGES: [&str; 2] = ["nshot-abi-host", PLUGIN];
+
 /// The built files.
 struct Built {
     host: [PathBuf; 2],
@@ -29,48 +32,36 @@ struct Built {
 fn built() -> &'static Built {
     static BUILT: OnceLock<Built> = OnceLock::new();
     BUILT.get_or_init(|| {
-        // The test binary lies in TARGET/PROFILE/deps.
-        let target = std::env::current_exe().unwrap().ancestors().nth(3).unwrap().join("abi-next");
-        let [host, plugin] = build(&target, "now", &[], &["host", "plugin"]).try_into().unwrap();
+        let next = PACKAGES.map(|package| format!("{package}-next/next"));
+        let [host, plugin] = build("now", &[], PACKAGES, &[]);
         let [next_host, next_plugin] =
-            build(&target, "next", &changes::additions(), &["host/next", "plugin/next"]).try_into().unwrap();
-        let [broken] = build(&target, "broken", &changes::breaking(), &["plugin"]).try_into().unwrap();
+            build("next", &changes::additions(), PACKAGES, &next.each_ref().map(String::as_str));
+        let [broken] = build("broken", &changes::breaking(), [PLUGIN], &[]);
         Built { host: [host, next_host], plugin: [plugin, next_plugin], broken }
     })
 }
 
-/// Lays out a workspace like the project's with some changes, and builds some of its packages.
-fn build(target: &Path, version: &str, changes: &[Change], what: &[&str]) -> Vec<PathBuf> {
+/// Lays out a workspace like the project's with some changes, and builds the named packages of `tests/abi-next`.
+fn build<const N: usize>(
+    version: &str,
+    changes: &[Change],
+    packages: [&str; N],
+    features: &[&str],
+) -> [PathBuf; N] {
+    // The test binary lies in TARGET/PROFILE/deps.
+    let target = std::env::current_exe().unwrap().ancestors().nth(3).unwrap().join("abi-next");
     let root = target.join(version);
     lay_out(&root, version, changes);
-    let mut arguments = vec!["build".to_owned(), "--quiet".to_owned(), "--offline".to_owned()];
-    for (option, value) in
-        [("--manifest-path", root.join("Cargo.toml")), ("--target-dir", target.join("build"))]
-    {
-        arguments.extend([option.to_owned(), value.to_str().unwrap().to_owned()]);
-    }
-    let mut files = Vec::new();
-    for what in what {
-        let (name, feature) = what.split_once('/').unwrap_or((what, ""));
-        let (package, file) = match name {
-            "host" => ("nshot-abi-host", "nshot-abi-host"),
-            _ => ("nshot-plugin-abi", "libnshot_plugin_abi.so"),
-        };
-        arguments.extend(["--package".to_owned(), package.to_owned()]);
-        if !feature.is_empty() {
-            arguments.extend(["--features".to_owned(), format!("{package}/{feature}")]);
-        }
-        files.push(file);
-    }
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let (manifest, built) = (root.join("Cargo.toml"), target.join("build"));
+    let names = packages.map(|package| format!("{package}-{version}"));
+    let mut arguments = vec!["build", "--quiet", "--offline", "--manifest-path", manifest.to_str().unwrap()];
+    arguments.extend(["--target-dir", built.to_str().unwrap(), "--features", features.join(",").leak()]);
+    names.iter().for_each(|name| arguments.extend(["--package", name]));
     harness::cargo(&arguments);
-    // The next version's files take their place in the target folder.
-    let keep = |file: &str| {
-        let kept = root.join(file);
-        fs::copy(target.join("build/debug").join(file), &kept).unwrap();
-        kept
-    };
-    files.into_iter().map(keep).collect()
+    names.map(|name| match name.starts_with("nshot-plugin") {
+        true => built.join(format!("debug/lib{}.so", name.replace('-', "_"))),
+        false => built.join("debug").join(name),
+    })
 }
 
 fn lay_out(root: &Path, version: &str, changes: &[Change]) {
@@ -88,7 +79,7 @@ fn lay_out(root: &Path, version: &str, changes: &[Change]) {
         let (text, path) = match file.to_str().unwrap() {
             "Cargo.toml" => (workspace(&text, version), root.join(file)),
             "Cargo.lock" => (text, root.join(file)),
-            _ => (text, root.join(version).join(file)),
+            _ => (named(text, version), root.join(version).join(file)),
         };
         // What is as it was keeps its time, and cargo leaves it alone.
         if fs::read_to_string(&path).ok().as_ref() != Some(&text) {
@@ -96,6 +87,13 @@ fn lay_out(root: &Path, version: &str, changes: &[Change]) {
             fs::write(path, text).unwrap();
         }
     }
+}
+
+/// Each version's files have a name of their own in the common target folder.
+fn named(text: String, version: &str) -> String {
+    PACKAGES.iter().fold(text, |text, package| {
+        text.replace(&format!("name = \"{package}\""), &format!("name = \"{package}-{version}\""))
+    })
 }
 
 /// The files of a folder of the project, without what was built there.
@@ -215,11 +213,18 @@ fn abi_changed_types_are_refused() {
     let built = built();
     for host in &built.host {
         let run = run(host, &built.broken);
-        let error = run.error(1);
-        println!("{error}");
-        let mut lines = error.lines();
-        assert!(lines.next().unwrap().ends_with("does not fit this host's ABI:"), "{error}");
-        let lines: Vec<&str> = lines.collect();
-        assert!(lines.iter().all(|line| line.starts_with("  ") && line.len() < 160), "{error}");
+        let mut lines = run.error(1).lines();
+        let first = lines.next().unwrap();
+        assert!(first.ends_with(".so` does not fit this host's ABI:"), "{first}");
+        let lines: Vec<&str> = lines.map(str::trim_start).collect();
+        assert_eq!(
+            lines,
+            [
+                "`AbiError`: number of fields: expected 3, found 4; added `line`",
+                "`Run::choice_name`, argument 1: type: expected u32, found u64",
+                "`Plan::allow`: arguments: expected (RMut<'a>, u32, u32, RSlice<'a>), \
+                 found (RMut<'a>, u32, f64, u32, RSlice<'a>)",
+            ]
+        );
     }
 }

@@ -40,7 +40,8 @@ impl Journal {
             return Err(Failure::new(format!(
                 "`{}` has {found} bytes, expected at least the {length} that the checkpoint records",
                 path.display()
-            )));
+            ))
+            .hint("restore the file, or start the run anew"));
         }
         file.set_len(length).map_err(failed)?;
         Ok(Self { path: path.to_owned(), writer: BufWriter::new(file), length })

@@ -26,7 +26,7 @@ pub struct Lock {
     pub machine: Machine,
     /// The component behind each of the manifest's tables, by the table's name.
     pub components: BTreeMap<String, LockedComponent>,
-    /// The data files that were read.
+    /// The files that were read: data, initial weights, the list of subnets to rank.
     pub data: Vec<FileRecord>,
 }
 

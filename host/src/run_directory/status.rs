@@ -30,7 +30,7 @@ pub struct Status {
 pub enum State {
     /// It trains or ranks; if no process holds its directory, it was killed.
     Running,
-    /// A signal or `stop_after` ended it early; it can be resumed.
+    /// A signal ended it early; it can be resumed.
     Stopped,
     /// It is done.
     Done,
@@ -48,6 +48,11 @@ pub struct Best {
 }
 
 impl Status {
+    /// Of a run that trains or ranks.
+    pub fn running(step: u64, steps: u64) -> Self {
+        Self { state: State::Running, step, steps, best: None, reason: None }
+    }
+
     /// Reads a status; None if there is none that can be read.
     pub fn read(path: &Path) -> Option<Self> {
         serde_json::from_slice(&std::fs::read(path).ok()?).ok()

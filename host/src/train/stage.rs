@@ -19,6 +19,7 @@ use crate::manifest::Inactive;
 use crate::outcomes::{Entry, OutcomesView};
 use crate::output::Output;
 use crate::progress::Progress;
+use crate::run_directory::{SUPERNETS, Status, sync_folder};
 
 /// Steps whose losses stay on the device before they are read together.
 const READ_EVERY: usize = 16;
@@ -220,7 +221,8 @@ impl Stage {
                 self.outcomes.push(record.outcome(experiment.wants));
             }
         }
-        if experiment.wants.any() && self.step % experiment.wants.every == 0 && !self.outcomes.is_empty() {
+        let block = self.step % experiment.wants.every == 0 || self.step == self.total;
+        if experiment.wants.any() && block && !self.outcomes.is_empty() {
             let entries = std::mem::take(&mut self.outcomes);
             experiment.sampler.observe(&OutcomesView { entries })?;
         }
@@ -240,8 +242,9 @@ impl Stage {
         self.flush(experiment, output, progress)?;
         let (metrics_bytes, timing_bytes) = output.sync()?;
         let ever_reached = self.ever_reached.iter().enumerate();
-        let components = save_components(experiment)?;
+        // What a component records while it saves would make the figures depend on when checkpoints are written.
         let scalars = take_scalars();
+        let components = save_components(experiment)?;
         put_scalars(scalars.clone());
         let state = State {
             stage: self.index,
@@ -255,29 +258,25 @@ impl Stage {
             metrics_bytes,
             timing_bytes,
             best: best.clone(),
-            files: BTreeMap::new(),
         };
-        checkpoints.write(state, &self.store, &self.slots)
+        checkpoints.write(&state, &self.store, &self.slots)?;
+        output.directory().write_status(&Status::running(run_step, experiment.steps()))
     }
 
     /// Keeps the trained supernet.
     pub(super) fn finish(&self, experiment: &Experiment, output: &Output) -> Result<()> {
         let path = weights_path(output.path(), &experiment.stages[self.index].name);
-        let partial = path.with_extension("partial");
         let folder = path.parent().unwrap_or(output.path());
         std::fs::create_dir_all(folder).map_err(|error| Failure::file("create", folder, &error))?;
-        self.store.save(&partial)?;
-        let moved = std::fs::File::open(&partial)
-            .and_then(|file| file.sync_all())
-            .and_then(|()| std::fs::rename(&partial, &path));
-        moved.map_err(|error| Failure::file("write", &path, &error))?;
-        crate::run_directory::sync_folder(folder)
+        // Written beside, synced and renamed.
+        self.store.save(&path)?;
+        sync_folder(folder)
     }
 }
 
 /// Where a trained stage's supernet lies in a run directory.
 pub fn weights_path(run_directory: &Path, stage: &str) -> PathBuf {
-    run_directory.join("supernets").join(format!("{stage}.safetensors"))
+    run_directory.join(SUPERNETS).join(format!("{stage}.safetensors"))
 }
 
 fn save_components(experiment: &Experiment) -> Result<BTreeMap<String, Vec<u8>>> {

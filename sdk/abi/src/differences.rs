@@ -5,57 +5,69 @@ use std::collections::HashSet;
 use abi_stable::abi_stability::abi_checking::{
     AbiInstability, AbiInstabilityError, AbiInstabilityErrors, ExpectedFound,
 };
-use abi_stable::type_layout::{TLData, TLField, TLFieldOrFunction, TypeLayout};
+use abi_stable::type_layout::TLFieldOrFunction::{Field, Function};
+use abi_stable::type_layout::{TLData, TLField, TLFieldOrFunction, TLFunction, TypeLayout};
 
 /// The lines. `swapped`: the check had the host's layout as its second side.
 pub(crate) fn lines(errors: &AbiInstabilityErrors, swapped: bool) -> Vec<String> {
+    let text = Text { swapped };
     let all = || errors.errors.iter().flat_map(|error| error.errs.iter().map(move |it| (error, it)));
     let is_size = |it: &AbiInstability| matches!(it, AbiInstability::Size(_) | AbiInstability::Alignment(_));
     // A type that changes also changes the size of all that hold it.
     let sizes_alone = all().all(|(_, it)| is_size(it));
+    // Where a method has more arguments or less, those after it differ too.
+    let other_arguments: HashSet<String> =
+        all().filter(|(error, it)| is_of_arguments(error, it)).map(|(error, _)| method(error)).collect();
+    let follows = |error: &AbiInstabilityError| {
+        matches!(error.stack_trace.last(), Some(ExpectedFound { expected: Field(_), .. }))
+            && other_arguments.contains(&method(error))
+    };
     let mut seen = HashSet::new();
     all()
-        .filter(|(_, it)| sizes_alone || !is_size(it))
-        .map(|(error, it)| line(error, it, swapped))
+        .filter(|(error, it)| (sizes_alone || !is_size(it)) && !follows(error))
+        .map(|(error, it)| text.line(error, it))
         .filter(|line| seen.insert(line.clone()))
         .collect()
 }
 
-fn line(error: &AbiInstabilityError, difference: &AbiInstability, swapped: bool) -> String {
-    // Of a type it matters which one it is; of another type in its place, where that is.
-    let of_the_place = matches!(difference, AbiInstability::Name(_) | AbiInstability::MismatchedPrimitive(_));
-    let stack: Vec<TLFieldOrFunction> = error.stack_trace.iter().map(|at| at.expected).collect();
-    let place = match stack.last() {
-        None => "the root table".to_owned(),
-        Some(TLFieldOrFunction::Field(field)) if !of_the_place => format!("`{}`", type_name(field.layout())),
-        Some(_) => used_at(&stack),
-    };
-    let mut text = format!("{place}: {}", Text { swapped }.of(difference));
-    if let (AbiInstability::FieldCountMismatch(_), Some(at)) = (difference, error.stack_trace.last()) {
-        text += &added_and_missing(at, swapped);
+fn is_of_arguments(error: &AbiInstabilityError, difference: &AbiInstability) -> bool {
+    matches!(error.stack_trace.last(), Some(ExpectedFound { expected: Function(_), .. }))
+        && matches!(difference, AbiInstability::FieldCountMismatch(_) | AbiInstability::UnexpectedField(_))
+}
+
+fn stack(error: &AbiInstabilityError) -> Vec<TLFieldOrFunction> {
+    error.stack_trace.iter().map(|at| at.expected).collect()
+}
+
+/// The method that the end of the stack is, or is an argument of; empty if there is none.
+fn method(error: &AbiInstabilityError) -> String {
+    match &stack(error)[..] {
+        [before @ .., Field(method), Function(_)] | [before @ .., Field(method), Function(_), Field(_)] => {
+            format!("{}{}", owner(before), method.name())
+        }
+        _ => String::new(),
     }
-    text
 }
 
 /// A field of a type, or an argument or the result of a method: `Run::choice_name`, argument 1.
-fn used_at(stack: &[TLFieldOrFunction]) -> String {
-    let owner = |before: &[TLFieldOrFunction]| match before.last() {
-        Some(TLFieldOrFunction::Field(field)) => format!("{}::", type_name(field.layout())),
+fn used_at(error: &AbiInstabilityError) -> String {
+    let method = method(error);
+    match &stack(error)[..] {
+        [.., Function(_), Field(at)] => match at.name().strip_prefix("param_") {
+            Some(number) => format!("`{method}`, argument {number}"),
+            None => format!("`{method}`, result"),
+        },
+        [.., Function(_)] => format!("`{method}`"),
+        [before @ .., Field(field)] => format!("`{}{}`", owner(before), field.name()),
+        [] => "the root table".to_owned(),
+    }
+}
+
+/// The type that has the field.
+fn owner(before: &[TLFieldOrFunction]) -> String {
+    match before.last() {
+        Some(Field(field)) => format!("{}::", type_name(field.layout())),
         _ => String::new(),
-    };
-    match stack {
-        [before @ .., TLFieldOrFunction::Field(method), TLFieldOrFunction::Function(_), TLFieldOrFunction::Field(at)] => {
-            let method = format!("`{}{}`", owner(before), method.name());
-            match at.name().strip_prefix("param_") {
-                Some(number) => format!("{method}, argument {number}"),
-                None => format!("{method}, result"),
-            }
-        }
-        [before @ .., TLFieldOrFunction::Field(method), TLFieldOrFunction::Function(_)] => {
-            format!("`{}{}`", owner(before), method.name())
-        }
-        [before @ .., TLFieldOrFunction::Field(field)] => format!("`{}{}`", owner(before), field.name()),
-        _ => "the root table".to_owned(),
     }
 }
 
@@ -69,17 +81,14 @@ fn type_name(layout: &'static TypeLayout) -> String {
     }
 }
 
-fn added_and_missing(at: &ExpectedFound<TLFieldOrFunction>, swapped: bool) -> String {
-    let (TLFieldOrFunction::Field(expected), TLFieldOrFunction::Field(found)) = (at.expected, at.found) else {
-        return String::new();
-    };
-    let (expected, found) = if swapped { (found, expected) } else { (expected, found) };
-    let (expected, found) = (fields(expected.layout()), fields(found.layout()));
-    let only = |what: &str, these: &[TLField], those: &[TLField]| -> String {
-        let new = these.iter().filter(|this| those.iter().all(|that| that.name() != this.name()));
-        new.map(|field| format!("; {what} `{}`", field.name())).collect()
-    };
-    only("added", &found, &expected) + &only("missing", &expected, &found)
+fn full_name(layout: &'static TypeLayout) -> String {
+    layout.full_type().to_string().trim().to_owned()
+}
+
+fn signature(function: &TLFunction) -> String {
+    let arguments: Vec<String> =
+        function.param_type_layouts.iter().map(|layout| full_name(layout())).collect();
+    format!("({})", arguments.join(", "))
 }
 
 fn fields(layout: &'static TypeLayout) -> Vec<TLField> {
@@ -90,12 +99,36 @@ fn fields(layout: &'static TypeLayout) -> Vec<TLField> {
     }
 }
 
-/// Writes down a difference.
+/// Writes down a difference, from the host's side.
 struct Text {
     swapped: bool,
 }
 
 impl Text {
+    fn line(&self, error: &AbiInstabilityError, difference: &AbiInstability) -> String {
+        use AbiInstability as D;
+        match (difference, error.stack_trace.last()) {
+            (_, Some(ExpectedFound { expected: Function(expected), found: Function(found) }))
+                if is_of_arguments(error, difference) =>
+            {
+                let pair = ExpectedFound { expected: *expected, found: *found };
+                format!("{}: {}", used_at(error), self.both("arguments", &pair, signature))
+            }
+            // Of another type it matters where it stands, of a changed one which it is.
+            (D::Name(_) | D::MismatchedPrimitive(_), _)
+            | (_, None | Some(ExpectedFound { expected: Function(_), .. })) => {
+                format!("{}: {}", used_at(error), self.of(difference))
+            }
+            (_, Some(ExpectedFound { expected: Field(expected), found })) => {
+                let names = match (difference, found) {
+                    (D::FieldCountMismatch(_), Field(found)) => self.added_and_missing(expected, found),
+                    _ => String::new(),
+                };
+                format!("`{}`: {}{names}", type_name(expected.layout()), self.of(difference))
+            }
+        }
+    }
+
     fn of(&self, difference: &AbiInstability) -> String {
         use AbiInstability as D;
         match difference {
@@ -108,7 +141,7 @@ impl Text {
             D::TooManyVariants(x) => self.both("number of variants", x, ToString::to_string),
             D::MismatchedPrefixSize(x) => self.both("length of the table", x, ToString::to_string),
             D::UnexpectedField(x) => {
-                self.both("field", x, |f| format!("{}: {}", f.name(), f.full_type().to_string().trim()))
+                self.both("field", x, |f| format!("{}: {}", f.name(), full_name(f.layout())))
             }
             D::UnexpectedVariant(x) => self.both("variant", x, ToString::to_string),
             D::MismatchedPrimitive(x) => self.both("primitive", x, |p| format!("{p:?}")),
@@ -121,8 +154,21 @@ impl Text {
     }
 
     fn both<T>(&self, what: &str, pair: &ExpectedFound<T>, text: impl Fn(&T) -> String) -> String {
-        let (expected, found) =
-            if self.swapped { (&pair.found, &pair.expected) } else { (&pair.expected, &pair.found) };
+        let (expected, found) = self.sides(&pair.expected, &pair.found);
         format!("{what}: expected {}, found {}", text(expected), text(found))
+    }
+
+    fn added_and_missing(&self, expected: &TLField, found: &TLField) -> String {
+        let (expected, found) = self.sides(expected, found);
+        let (expected, found) = (fields(expected.layout()), fields(found.layout()));
+        let only = |what: &str, these: &[TLField], those: &[TLField]| -> String {
+            let new = these.iter().filter(|this| those.iter().all(|that| that.name() != this.name()));
+            new.map(|field| format!("; {what} `{}`", field.name())).collect()
+        };
+        only("added", &found, &expected) + &only("missing", &expected, &found)
+    }
+
+    fn sides<'a, T: ?Sized>(&self, expected: &'a T, found: &'a T) -> (&'a T, &'a T) {
+        if self.swapped { (found, expected) } else { (expected, found) }
     }
 }

@@ -129,5 +129,7 @@ pub(super) fn breaking() -> Vec<Change> {
             "fn choice_name(&self, choice: u64)",
         ),
         Change::instead("sdk/src/run.rs", "self.0.choice_name(choice)", "self.0.choice_name(choice.into())"),
+        Change::after("sdk/abi/src/host.rs", "fn allow(&mut self, stage: u32", ", weight: f64"),
+        Change::instead("sdk/src/sampler.rs", "self.0.allow(stage,", "self.0.allow(stage, 1.0,"),
     ]
 }

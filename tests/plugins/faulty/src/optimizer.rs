@@ -1,10 +1,15 @@
 //! An optimizer that goes wrong.
 
+use nshot_sdk::List;
 use nshot_sdk::prelude::*;
 
 use crate::fault::Fault;
 
-pub(crate) struct Faulty(Fault);
+pub(crate) struct Faulty {
+    fault: Fault,
+    /// A list of an earlier update.
+    stale: Option<List>,
+}
 
 impl Optimizer for Faulty {
     type Settings = Fault;
@@ -12,7 +17,7 @@ impl Optimizer for Faulty {
 
     fn new(fault: Fault) -> Result<Self> {
         fault.enter("new")?;
-        Ok(Self(fault))
+        Ok(Self { fault, stale: None })
     }
 
     fn step(&mut self, update: &mut Update) -> Result<()> {
@@ -21,9 +26,12 @@ impl Optimizer for Faulty {
         let none = Attributes::new();
         // The slot's count is the step, where every step reaches the parameter.
         let step = update.update_counts()?.into_iter().max().unwrap_or(0);
-        if self.0.enter_at("step", step)? {
-            match self.0.name() {
-                "foreign-handle" => update.op("sqrt", &[foreign(update)?], &none).map(|_| ())?,
+        if self.fault.enter_at("step", step)? {
+            match self.fault.name() {
+                "stale-handle" => {
+                    let stale = self.stale.ok_or_else(|| Error::new("no stale list"))?;
+                    update.op("sqrt", &[stale], &none).map(|_| ())?;
+                }
                 "no-list" => update.op("add", &[], &none).map(|_| ())?,
                 "unequal-lists" => {
                     let some = update.subset(gradients, &[0])?;
@@ -57,26 +65,27 @@ impl Optimizer for Faulty {
                 _ => {}
             }
         }
+        for _ in 0..20 {
+            self.stale = Some(update.op("neg", &[gradients], &none)?);
+        }
         let rate = update.learning_rate();
-        update.op("fused_sgd_", &[parameters, gradients, momentum], &attributes! { lr: rate, momentum: 0.9 })?;
+        update.op(
+            "fused_sgd_",
+            &[parameters, gradients, momentum],
+            &attributes! { lr: rate, momentum: 0.9 },
+        )?;
         Ok(())
     }
 
     fn start(&mut self, _: &Run) -> Result<()> {
-        self.0.enter("start")
+        self.fault.enter("start")
     }
 
     fn save(&self) -> Result<Vec<u8>> {
-        self.0.enter("save").map(|()| Vec::new())
+        self.fault.enter("save").map(|()| Vec::new())
     }
 
     fn load(&mut self, _: &[u8]) -> Result<()> {
-        self.0.enter("load")
+        self.fault.enter("load")
     }
-}
-
-/// A handle that this update does not have: the lists of a later moment.
-fn foreign(update: &mut Update) -> Result<nshot_sdk::List> {
-    let parameters = update.parameters()?;
-    (0..20).try_fold(parameters, |_, _| update.op("neg", &[parameters], &Attributes::new()))
 }

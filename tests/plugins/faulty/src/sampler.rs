@@ -59,7 +59,9 @@ impl Sampler for Faulty {
             "endless-paths" => loop {
                 step.path(&architecture)?;
             },
-            "half-a-path" => step.empty_path().and_then(|path| step.select(path, 0, &[0], &Attributes::new())),
+            "half-a-path" => {
+                step.empty_path().and_then(|path| step.select(path, 0, &[0], &Attributes::new()))
+            }
             "option-twice" => {
                 step.empty_path().and_then(|path| step.select(path, 0, &[1, 1], &Attributes::new()))
             }
@@ -67,7 +69,9 @@ impl Sampler for Faulty {
             "foreign-choice" => {
                 step.empty_path().and_then(|path| step.select(path, 7, &[0], &Attributes::new()))
             }
-            "unknown-loss" => step.path(&architecture).and_then(|path| step.loss(path, "hinge", &Attributes::new())),
+            "unknown-loss" => {
+                step.path(&architecture).and_then(|path| step.loss(path, "hinge", &Attributes::new()))
+            }
             "loss-of-an-unknown-output" => step
                 .path(&architecture)
                 .and_then(|path| step.loss(path, "cross_entropy", &attributes! { output: "auxiliary" })),
@@ -98,7 +102,12 @@ impl Sampler for Faulty {
             panic!("{error}");
         }
         let observes = self.0.name().ends_with("observe");
-        Wants { loss: observes, option_gradient_norm: self.0.is("wants-much"), observe_every: 4, ..Wants::default() }
+        Wants {
+            loss: observes,
+            option_gradient_norm: self.0.is("wants-much"),
+            observe_every: 4,
+            ..Wants::default()
+        }
     }
 
     fn observe(&mut self, outcomes: &Outcomes) -> Result<()> {

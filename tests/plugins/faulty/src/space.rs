@@ -79,7 +79,10 @@ impl SearchSpace for Faulty {
             "unknown-operation" => g.op("conv3d", &[y], &none).map(|_| ())?,
             "unknown-attribute" => g.op("relu", &[y], &attributes! { slope: 0.1 }).map(|_| ())?,
             "wrong-attribute" => g.op("dropout", &[y], &attributes! { p: "half" }).map(|_| ())?,
-            "foreign-value" => g.op("relu", &[later_value(g)?], &none).map(|_| ())?,
+            "foreign-value" => {
+                let value = later_value(g)?;
+                g.relu(value).map(|_| ())?;
+            }
             "no-logits" => return g.output("features", y),
             "no-output" => return Ok(()),
             "logits-of-a-wrong-shape" => return g.output("logits", y),

@@ -1,0 +1,141 @@
+//! Momentum separation (MS), from *Subnet-Aware Dynamic Supernet Training for Neural Architecture Search*, CVPR 2025,
+//! arXiv 2503.10740; and its control experiment, as many groups drawn at random.
+
+mod random_groups;
+
+use nshot_sdk::prelude::*;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Settings of `momentum-separation`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+struct Settings {
+    /// The choices whose options separate the optimizer's state, by index or by name. Default: drawn.
+    choices: Option<Vec<Named>>,
+    /// How many choices are drawn if none are given.
+    drawn: u32,
+}
+
+/// A choice by its index or its name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+enum Named {
+    /// From 0.
+    Index(u32),
+    /// As the space declares it.
+    Name(String),
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { choices: None, drawn: 1 }
+    }
+}
+
+struct MomentumSeparation(Settings);
+
+/// Finds given choices among the names of all.
+fn find(given: &[Named], names: &[String], split: &[u32]) -> Result<Vec<ChoiceIndex>> {
+    let mut choices = Vec::new();
+    for named in given {
+        let index = match named {
+            Named::Index(index) => Some(*index).filter(|index| (*index as usize) < names.len()),
+            Named::Name(name) => names.iter().position(|other| other == name).map(|index| index as u32),
+        };
+        let index = index.ok_or_else(|| {
+            Error::new(format!("`choices` has {named:?}; the space has the choices {}", names.join(", ")))
+        })?;
+        if split.contains(&index) {
+            return Err(Error::new(format!(
+                "`choices` has `{}`, by which the sampler splits the space into stages",
+                names[index as usize]
+            )));
+        }
+        choices.push(index);
+    }
+    Ok(choices)
+}
+
+/// Draws different choices, none that the sampler splits by.
+fn draw(count: u32, all: u32, split: &[u32], mut random: Random) -> Result<Vec<ChoiceIndex>> {
+    let mut free: Vec<u32> = (0..all).filter(|choice| !split.contains(choice)).collect();
+    if free.len() < count as usize {
+        return Err(Error::new(format!("`drawn` is {count}, but only {} choices are free", free.len())));
+    }
+    random.shuffle(&mut free);
+    free.truncate(count as usize);
+    free.sort_unstable();
+    Ok(free)
+}
+
+impl StateGroups for MomentumSeparation {
+    type Settings = Settings;
+    const ABOUT: &'static str =
+        "Separate optimizer state for each option of a choice, drawn or given (momentum separation).";
+    const CITATION: &'static str = "@inproceedings{jeon2025subnet, title={Subnet-Aware Dynamic Supernet Training for \
+        Neural Architecture Search}, booktitle={CVPR}, year={2025}, note={arXiv 2503.10740}}";
+
+    fn new(settings: Settings) -> Result<Self> {
+        if settings.drawn == 0 || settings.choices.as_ref().is_some_and(Vec::is_empty) {
+            return Err(Error::new("no choice separates the state; leave `[state]` out instead"));
+        }
+        Ok(Self(settings))
+    }
+
+    fn separate_by(&mut self, run: &Run) -> Result<Vec<ChoiceIndex>> {
+        let split = run.split_choices();
+        match &self.0.choices {
+            None => draw(self.0.drawn, run.choice_count(), &split, run.random(0)),
+            Some(given) => {
+                let names: Result<Vec<_>> =
+                    (0..run.choice_count()).map(|choice| run.choice_name(choice)).collect();
+                find(given, &names?, &split)
+            }
+        }
+    }
+}
+
+nshot_sdk::plugin!(
+    group: "nshot";
+    state_groups "momentum-separation" => MomentumSeparation,
+    state_groups "random-groups" => random_groups::RandomGroups,
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn given_choices_are_found_by_index_and_name() {
+        let names = ["edge 1<-0", "edge 2<-0"].map(str::to_owned);
+        let given = [Named::Name("edge 2<-0".into()), Named::Index(0)];
+        assert_eq!(find(&given, &names, &[]).unwrap(), [1, 0]);
+        assert!(
+            find(&given, &names, &[0])
+                .unwrap_err()
+                .text()
+                .contains("`edge 1<-0`, by which the sampler splits")
+        );
+        for absent in [Named::Index(2), Named::Name("edge".into())] {
+            assert!(find(&[absent], &names, &[]).unwrap_err().text().contains("edge 1<-0, edge 2<-0"));
+        }
+    }
+
+    #[test]
+    fn drawn_choices_are_never_split_ones_and_all_come_up() {
+        let mut seen = [0; 6];
+        for key in 0..600 {
+            for choice in draw(2, 6, &[1], Random::new(key, 0)).unwrap() {
+                seen[choice as usize] += 1;
+            }
+        }
+        assert_eq!(seen[1], 0);
+        // 240 expected each, of a hypergeometric draw with deviation 12.
+        assert!(
+            seen.iter().enumerate().all(|(choice, &n)| choice == 1 || (180..300).contains(&n)),
+            "{seen:?}"
+        );
+        assert!(draw(6, 6, &[1], Random::new(0, 0)).unwrap_err().text().contains("only 5 choices"));
+    }
+}
