@@ -18,25 +18,85 @@ use nshot_abi::value::{AbiError, code};
 use nshot_abi::{AbiResult, Attribute, Value as AbiValue};
 use nshot_graph::{Attributes, Value};
 
-pub use describe::{DeclareHost, Declared, DescribeHost};
+use crate::failure::Failure;
+
+pub use describe::{DeclareHost, Declared, DescribeHost, OptionMark};
 pub use plan::{PlanHost, StagePlan};
 pub use run::{RunView, TaskView};
 pub use sample::{PathsView, ProgressView, SampleView, SubnetView};
 pub use services::{SERVICES, Scalar, calling, put_scalars, take_scalars};
 pub use step::{Loss, LossKind, PathPlan, StepHost, Target};
-pub use update::UpdateHost;
+pub use update::{UpdateHost, UpdateMoment};
 
-/// An argument that the host refuses.
-pub(crate) fn invalid(text: impl Into<String>) -> AbiError {
-    AbiError::new(code::INVALID, text)
+/// Why the host refuses a call: what a plugin asked for is out of range, or unknown to this host, or failed inside.
+#[derive(Debug)]
+pub(crate) struct Refusal(AbiError);
+
+impl Refusal {
+    /// A name that this host does not know; a later one may.
+    pub(crate) fn unknown(text: impl Into<String>) -> Self {
+        Self(AbiError::new(code::UNSUPPORTED, text))
+    }
+}
+
+impl From<String> for Refusal {
+    fn from(text: String) -> Self {
+        Self(AbiError::new(code::INVALID, text))
+    }
+}
+
+impl From<&str> for Refusal {
+    fn from(text: &str) -> Self {
+        text.to_owned().into()
+    }
+}
+
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Self {
+        failure.to_string().into()
+    }
+}
+
+impl From<nshot_graph::GraphError> for Refusal {
+    fn from(error: nshot_graph::GraphError) -> Self {
+        match error {
+            nshot_graph::GraphError::Unknown { .. } => Self::unknown(error.to_string()),
+            _ => error.to_string().into(),
+        }
+    }
+}
+
+impl From<nshot_torch::TorchError> for Refusal {
+    fn from(error: nshot_torch::TorchError) -> Self {
+        error.to_string().into()
+    }
+}
+
+/// Refuses an argument that is out of range.
+pub(crate) fn refuse<T>(text: impl Into<String>) -> Result<T, Refusal> {
+    Err(Refusal::from(text.into()))
+}
+
+/// More attributes of one call than this are refused.
+const ATTRIBUTES: usize = 64;
+/// Longer names are cut in messages, in characters.
+const SHOWN: usize = 64;
+
+/// A name of a plugin's, as messages show it.
+pub(crate) fn shown(name: &str) -> String {
+    let mut start: String = name.chars().take(SHOWN).collect();
+    if start.len() < name.len() {
+        start.push('…');
+    }
+    start
 }
 
 /// Runs a callback; its errors and panics become answers.
-pub(crate) fn answer<T, E: ToString>(call: impl FnOnce() -> Result<T, E>) -> AbiResult<T> {
+pub(crate) fn answer<T, E: Into<Refusal>>(call: impl FnOnce() -> Result<T, E>) -> AbiResult<T> {
     match catch_unwind(AssertUnwindSafe(call)) {
         Ok(Ok(value)) => RResult::ROk(value),
-        Ok(Err(error)) => RResult::RErr(invalid(error.to_string())),
-        Err(_) => RResult::RErr(AbiError::new(code::PANIC, "the host failed inside; please report this")),
+        Ok(Err(refusal)) => RResult::RErr(refusal.into().0),
+        Err(_) => RResult::RErr(AbiError::new(code::HOST, "the host failed inside; please report this")),
     }
 }
 
@@ -55,6 +115,24 @@ pub(crate) fn graph_value(value: &AbiValue) -> Value {
     }
 }
 
+/// A value as messages show it.
+pub(crate) fn in_words(value: &AbiValue) -> String {
+    match value {
+        AbiValue::Bool(v) => v.to_string(),
+        AbiValue::Int(v) => v.to_string(),
+        AbiValue::Float(v) => v.to_string(),
+        AbiValue::Text(v) => format!("the text `{}`", shown(v)),
+        AbiValue::Bytes(_) => "bytes".to_owned(),
+        AbiValue::Bools(_) => "a list of `true` and `false`".to_owned(),
+        AbiValue::Ints(_) => "a list of whole numbers".to_owned(),
+        AbiValue::Floats(v) if v.iter().any(|number| !number.is_finite()) => {
+            "a list with a number that is not finite".to_owned()
+        }
+        AbiValue::Floats(_) => "a list of numbers".to_owned(),
+        AbiValue::Texts(_) => "a list of texts".to_owned(),
+    }
+}
+
 /// Attributes of the boundary as the graph knows them.
 pub(crate) fn graph_attributes(attributes: &[Attribute]) -> Attributes {
     attributes.iter().map(|a| (a.name.to_string(), graph_value(&a.value))).collect()
@@ -69,9 +147,13 @@ pub(crate) struct Named<'a> {
 
 impl<'a> Named<'a> {
     pub(crate) fn new(call: &'a str, attributes: &'a [Attribute]) -> Result<Self, String> {
+        if attributes.len() > ATTRIBUTES {
+            let found = attributes.len();
+            return Err(format!("`{call}` was given {found} attributes, expected at most {ATTRIBUTES}"));
+        }
         for (index, attribute) in attributes.iter().enumerate() {
             if attributes[..index].iter().any(|other| other.name == attribute.name) {
-                return Err(format!("`{call}` was given `{}` twice", attribute.name));
+                return Err(format!("`{call}` was given `{}` twice", shown(&attribute.name)));
             }
         }
         Ok(Self { call, left: attributes.iter().collect(), known: Vec::new() })
@@ -84,7 +166,7 @@ impl<'a> Named<'a> {
     }
 
     fn wrong(&self, name: &str, found: &AbiValue, expected: &str) -> String {
-        format!("`{}`: `{name}` is {found:?}, expected {expected}", self.call)
+        format!("`{}`: `{name}` is {}, expected {expected}", self.call, in_words(found))
     }
 
     pub(crate) fn text(&mut self, name: &'static str) -> Result<Option<String>, String> {
@@ -123,17 +205,17 @@ impl<'a> Named<'a> {
     }
 
     /// Refuses what is left over.
-    pub(crate) fn finish(self) -> Result<(), String> {
+    pub(crate) fn finish(self) -> Result<(), Refusal> {
         match self.left.first() {
             None => Ok(()),
-            Some(unknown) => Err(format!(
+            Some(unknown) => Err(Refusal::unknown(format!(
                 "`{}` has no attribute `{}` in this host's ABI {}.{}; it has {}",
                 self.call,
-                unknown.name,
+                shown(&unknown.name),
                 nshot_abi::VERSION.0,
                 nshot_abi::VERSION.1,
                 if self.known.is_empty() { "none".to_owned() } else { self.known.join(", ") },
-            )),
+            ))),
         }
     }
 }

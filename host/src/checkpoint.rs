@@ -5,6 +5,7 @@
 //! resumed.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -33,10 +34,14 @@ pub struct State {
     pub step: u64,
     /// Steps of the whole run that are done.
     pub run_step: u64,
-    /// Parameters that were ever reached, by index.
+    /// Parameters that were ever reached: their indices, ascending.
     pub ever_reached: Vec<usize>,
-    /// For each state group, the updates of each parameter.
-    pub updates: BTreeMap<u32, Vec<u64>>,
+    /// The stages as they were planned.
+    pub stages: Vec<crate::boundary::StagePlan>,
+    /// The choices that separate the optimizer's state.
+    pub separated: Vec<u32>,
+    /// The state groups.
+    pub groups: BTreeMap<u64, Group>,
     /// Outcomes that the sampler is still to be told, as it asked for blocks.
     pub outcomes: Vec<crate::outcomes::Entry>,
     /// Figures that components recorded since the last step.
@@ -49,6 +54,15 @@ pub struct State {
     pub timing_bytes: u64,
     /// The best mean accuracy of a ranking so far, and where its checkpoint lies.
     pub best: Option<Best>,
+}
+
+/// A state group.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Group {
+    /// Its number among the slots.
+    pub slots: u32,
+    /// The updates of each parameter.
+    pub updates: Vec<u64>,
 }
 
 /// The best ranking so far.
@@ -169,7 +183,8 @@ fn sums(folder: &Path) -> Result<String> {
     for file in FILES {
         let path = folder.join(file);
         let bytes = fs::read(&path).map_err(|error| Failure::file("read", &path, &error))?;
-        lines += &format!("{}  {file}\n", Hash::of(&bytes));
+        // Writing to a string cannot fail.
+        let _ = writeln!(lines, "{}  {file}", Hash::of(&bytes));
     }
     Ok(lines)
 }

@@ -28,7 +28,7 @@ type Outcome = Result<u8>;
 /// components comes from a plugin, a shared library that anyone can write.
 #[derive(Debug, Parser)]
 #[command(name = "nshot", version, arg_required_else_help = true, disable_help_subcommand = true)]
-#[command(after_help = "Start with:  nshot run examples/quick.toml")]
+#[command(after_help = "Start with:  nshot run examples/first-run.toml")]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

@@ -6,18 +6,24 @@ use nshot_abi::abi_stable::sabi_trait::TD_Opaque;
 use nshot_abi::abi_stable::std_types::RVec;
 use nshot_abi::abi_stable::std_types::{RResult, RSlice};
 use nshot_abi::component::{LrSchedulerBox, OptimizerBox, SamplerBox, StateGroupsBox};
-use nshot_abi::host::{Paths_TO, Plan_TO, Progress_TO, Run_TO, Sample_TO, Step_TO, Subnet_TO, Update_TO};
+use nshot_abi::host::{
+    Declare_TO, Paths_TO, Plan_TO, Progress_TO, Run_TO, Sample_TO, Step_TO, Subnet_TO, Update_TO,
+};
 use nshot_abi::value::code;
 use nshot_abi::{AbiResult, Attribute, Value};
 
+use nshot_graph::Parameters;
+
 use crate::boundary::{
-    PathPlan, PathsView, PlanHost, ProgressView, RunView, SampleView, StagePlan, StepHost, SubnetView,
-    UpdateHost, calling,
+    DeclareHost, PathPlan, PathsView, PlanHost, ProgressView, RunView, SampleView, StagePlan, StepHost,
+    SubnetView, UpdateHost, calling,
 };
 use crate::failure::{Failure, Result};
 use crate::selection::Selection;
 use crate::space::Subnet;
 
+/// Longer texts of a plugin's are cut, in characters.
+const TEXT_LENGTH: usize = 500;
 /// A saved state larger than this is taken for a mistake, in bytes.
 const STATE_BYTES: usize = 1 << 30;
 
@@ -38,12 +44,9 @@ impl Identity {
         match calling(&self.name, call) {
             RResult::ROk(value) => Ok(value),
             RResult::RErr(error) => {
-                let text: String = error.text.chars().take(4000).collect();
-                let failure = self.failure(method, &text);
+                let failure = self.failure(method, &error.text);
                 Err(if error.code == code::PANIC {
-                    failure.hint(
-                        "this is a mistake in the plugin; the last checkpoint stands: mend the plugin and resume",
-                    )
+                    failure.hint("this is a mistake in the plugin: report it to whoever wrote that")
                 } else {
                     failure
                 })
@@ -51,13 +54,34 @@ impl Identity {
         }
     }
 
-    /// A failure of one of the component's calls.
+    /// A failure of one of the component's calls. The text may be the plugin's: it becomes one line, and no
+    /// longer than one can read; a hint in it, which then is the host's, stays one.
     pub(crate) fn failure(&self, method: &str, text: &str) -> Failure {
-        Failure::new(format!(
+        let (text, hint) =
+            text.split_once("\n\nhint: ").map_or((text, None), |(text, hint)| (text, Some(hint)));
+        let text = match text.trim() {
+            "" => "it failed without saying why".to_owned(),
+            text => one_line(text),
+        };
+        let failure = Failure::new(format!(
             "{} `{}` of plugin `{}`, in `{method}`: {text}",
             self.kind, self.name, self.plugin
-        ))
+        ));
+        match hint {
+            Some(hint) => failure.hint(one_line(hint)),
+            None => failure,
+        }
     }
+}
+
+/// A text without control characters, cut where it is too long.
+fn one_line(text: &str) -> String {
+    let mut characters = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let mut line: String = characters.by_ref().take(TEXT_LENGTH).collect();
+    if characters.next().is_some() {
+        line.push('…');
+    }
+    line
 }
 
 /// The calls that every kind but the space has: `start`, `save`, `load`.
@@ -123,6 +147,16 @@ component!(
 );
 
 impl Sampler {
+    /// Parameters of its own, all of the role `architecture`.
+    pub fn declare(&mut self, run: &RunView) -> Result<Parameters> {
+        let mut declare = DeclareHost { sampler: true, ..DeclareHost::default() };
+        let object = &mut self.object;
+        self.identity.call("declare", || {
+            object.declare(Run_TO::from_ptr(run, TD_Opaque), Declare_TO::from_ptr(&mut declare, TD_Opaque))
+        })?;
+        Ok(declare.declared.parameters)
+    }
+
     /// The stages that it plans; one for the whole space if it plans none.
     pub fn plan(&mut self, run: &RunView) -> Result<Vec<StagePlan>> {
         let mut plan = PlanHost::new(Arc::clone(&run.space));
@@ -155,7 +189,7 @@ impl Sampler {
     }
 
     /// Tells it what came of a block of steps.
-    pub fn observe(&mut self, outcomes: &crate::outcomes::OutcomesView) -> Result<()> {
+    pub fn observe(&mut self, outcomes: &crate::outcomes::OutcomesView<'_>) -> Result<()> {
         let object = &mut self.object;
         let view = nshot_abi::host::Outcomes_TO::from_ptr(outcomes, TD_Opaque);
         self.identity.call("observe", || object.observe(view))
@@ -164,7 +198,12 @@ impl Sampler {
 
 impl LrScheduler {
     /// The factor of the base learning rate for a subnet: finite and at least 0.
-    pub fn factor(&mut self, at: ProgressView, selection: &Selection, subnet: &Arc<Subnet>) -> Result<f64> {
+    pub fn factor(
+        &mut self,
+        at: ProgressView<'_>,
+        selection: &Selection,
+        subnet: &Arc<Subnet>,
+    ) -> Result<f64> {
         let view = SubnetView { selection, subnet };
         let object = &mut self.object;
         let factor = self.identity.call("factor", || {
@@ -205,7 +244,8 @@ impl StateGroups {
         let count = run.space.choices().len();
         for (index, &choice) in choices.iter().enumerate() {
             if choice as usize >= count || choices[..index].contains(&choice) {
-                let text = format!("choices {choices:?}, expected different ones below {count}");
+                let problem = if choice as usize >= count { "out of range" } else { "named twice" };
+                let text = format!("the choice {choice} is {problem}, expected different ones below {count}");
                 return Err(self.identity.failure("separate_by", &text));
             }
         }
@@ -213,7 +253,7 @@ impl StateGroups {
     }
 
     /// The group of a step.
-    pub fn group(&mut self, paths: &PathsView<'_>) -> Result<u32> {
+    pub fn group(&mut self, paths: &PathsView<'_>) -> Result<u64> {
         let object = &mut self.object;
         self.identity.call("group", || object.group(Paths_TO::from_ptr(paths, TD_Opaque)))
     }

@@ -15,7 +15,7 @@ use crate::plugins::Plugins;
 use crate::progress::{Progress, duration};
 use crate::rank::{self, Ranked, Score};
 use crate::report::{self, Report};
-use crate::run_directory::{Best, Lock, MANIFEST, Machine, RunDirectory, State, Status, record};
+use crate::run_directory::{Best, Lock, MANIFEST, Machine, RunDirectory, STATUS, State, Status, record};
 use crate::signals::Signal;
 use crate::train::{self, End, Figures};
 
@@ -59,7 +59,7 @@ pub fn run(manifest: Manifest, options: Options) -> Result<Ending> {
     RunDirectory::check_absent(&path)?;
     let plugins = Plugins::open()?;
     let mut experiment = Experiment::open(manifest, &plugins, None)?;
-    rank::check(&experiment).map_err(|failure| experiment.manifest.locate("rank", failure))?;
+    rank::check(&experiment)?;
     check_disk(&experiment, &path)?;
     if !options.quiet {
         report::introduce(&experiment);
@@ -81,24 +81,24 @@ pub fn run(manifest: Manifest, options: Options) -> Result<Ending> {
 /// The directory is damaged, what it was made of has changed, or the run fails.
 pub fn resume(path: &Path, options: Options) -> Result<Ending> {
     let started = Instant::now();
-    let directory = RunDirectory::open(path)?;
-    if let Some(Status { state: State::Done, .. }) =
-        Status::read(&directory.join(crate::run_directory::STATUS))
-    {
-        return Err(Failure::new(format!(
-            "the run in `{}` is done; there is nothing to resume",
-            path.display()
-        ))
-        .hint(format!("`nshot runs show {}` shows its results", path.display())));
+    let status = Status::read(&path.join(STATUS));
+    if status.is_some_and(|status| status.state == State::Done) {
+        let done = format!("the run in `{}` is done; there is nothing to resume", path.display());
+        let hint = format!("`nshot runs show {}` shows its results", path.display());
+        return Err(Failure::new(done).hint(hint));
     }
+    let directory = RunDirectory::open(path)?;
     let lock = directory.lock()?;
     let mut manifest = Manifest::load(&directory.join(MANIFEST), &[])?;
-    manifest.run.directory = path.to_owned();
+    path.clone_into(&mut manifest.run.directory);
     let plugins = Plugins::open()?;
     let mut experiment = Experiment::open(manifest, &plugins, Some(&lock.components))?;
     compare(&lock, &experiment)?;
     check_disk(&experiment, path)?;
     let checkpoint = Checkpoints::of(path).newest()?;
+    if let Some(Checkpoint { state, .. }) = &checkpoint {
+        experiment.restore_plan(state.stages.clone(), state.separated.clone());
+    }
     if let Some(Checkpoint { state, .. }) = &checkpoint
         && !options.quiet
     {
@@ -115,33 +115,25 @@ fn carry_out(
     options: Options,
     started: Instant,
 ) -> Result<Ending> {
-    let path = directory.path().to_owned();
     let mut output = Output::open(directory, checkpoint.as_ref())?;
     let outcome = train_and_rank(experiment, &mut output, checkpoint, options, started);
-    let mut status = Status {
-        state: State::Done,
-        step: Checkpoints::of(&path).steps_done(),
-        steps: experiment.steps(),
-        best: None,
-        reason: None,
-    };
+    let (path, directory) = (output.path(), output.directory());
+    let mut status = Status::running(Checkpoints::of(path).steps_done(), experiment.steps());
     match outcome {
         Ok(Outcome::Done(report)) => {
-            status.best = report
-                .best
-                .first()
-                .map(|best| Best { architecture: best.architecture.clone(), accuracy: best.accuracy() });
-            report.write(&path)?;
-            output.directory().write_status(&status)?;
+            report.write(path)?;
+            status.state = State::Done;
+            status.best = report.best.first().map(best_subnet);
+            directory.write_status(&status)?;
             record("info", "done");
             report.print(options.json)?;
             Ok(Ending::Done)
         }
         Ok(Outcome::Stopped(signal)) => {
+            let stopped = format!("stopped by {} with a checkpoint at step {}", signal.name(), status.step);
             status.state = State::Stopped;
             status.reason = Some(signal.name().to_owned());
-            output.directory().write_status(&status)?;
-            let stopped = format!("stopped by {} with a checkpoint at step {}", signal.name(), status.step);
+            directory.write_status(&status)?;
             record("info", &stopped);
             eprintln!("{stopped}\nto go on: nshot resume {}", path.display());
             Ok(Ending::Stopped(signal))
@@ -150,11 +142,14 @@ fn carry_out(
             status.state = State::Failed;
             status.reason = Some(failure.message.clone());
             // The disk may be full: what went wrong first is what counts.
-            let _ = output.directory().write_status(&status);
-            let place = format!("the run in `{}` failed", path.display());
-            Err(failure.context(&place))
+            let _ = directory.write_status(&status);
+            Err(failure.context(&format!("the run in `{}` failed", path.display())))
         }
     }
+}
+
+fn best_subnet(score: &Score) -> Best {
+    Best { architecture: score.architecture.clone(), accuracy: score.accuracy() }
 }
 
 enum Outcome {

@@ -3,16 +3,18 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use nshot_abi::Attribute;
+use nshot_abi::{Attribute, Value};
 use nshot_data::random::Key;
 use nshot_data::{Data, Seeds};
+use nshot_graph::ParameterSpec;
 use nshot_loader::Kind;
 use nshot_torch::{Device, NameMap, ParameterStore, Precision};
 
 use crate::boundary::{RunView, StagePlan};
 use crate::component::{LrScheduler, Optimizer, Sampler, StateGroups};
 use crate::failure::{Failure, Result};
-use crate::manifest::{Component, Dtype, Length, Manifest};
+use crate::manifest::{Component, Dtype, Inactive, Length, Manifest};
+use crate::memory;
 use crate::outcomes::Wants;
 use crate::plugins::{Plugins, Resolved};
 use crate::run_directory::LockedComponent;
@@ -43,7 +45,7 @@ pub struct Experiment {
     pub scale_invariant: bool,
     /// The stages, at least one.
     pub stages: Vec<StagePlan>,
-    /// Choices that the stages restrict.
+    /// Choices at which two stages have no option in common.
     pub split: Vec<u32>,
     /// Choices that separate the optimizer's state.
     pub separated: Vec<u32>,
@@ -53,6 +55,18 @@ pub struct Experiment {
     pub precision: Precision,
     /// What the components are.
     pub pins: Pins,
+}
+
+/// Names the line of a component's setting that `new` refuses, or of the component's table.
+fn located_setting<T>(manifest: &Manifest, table: &str, result: Result<T>) -> Result<T> {
+    result.map_err(|failure| {
+        // The SDK puts the setting first, and so do those who write "setting `momentum` is …".
+        let start = failure.message.split_once(", in `new`: ").map(|(_, rest)| rest);
+        let start = start.and_then(|text| text.strip_prefix("setting ").unwrap_or(text).strip_prefix('`'));
+        let setting = start.and_then(|rest| rest.split_once('`')).map(|(setting, _)| setting.to_owned());
+        let key = setting.map_or_else(|| table.to_owned(), |setting| format!("{table}.{setting}"));
+        manifest.locate(&key, failure)
+    })
 }
 
 /// Names the manifest's table and line of a failure.
@@ -93,14 +107,13 @@ impl Experiment {
         let optimizer = resolve("optimizer", Kind::Optimizer, &manifest.optimizer)?;
         let [c, h, w] = data.input_shape().map(|size| size as u64);
         let task = Task { input_shape: [c, h, w], classes: data.classes() as u64 };
-        let space = Arc::new(located(&manifest, "space", space.space(&task))?);
-        let sampler = located(&manifest, "sampler", sampler.sampler())?;
-        let groups = groups.map(|groups| located(&manifest, "state", groups.state_groups())).transpose()?;
-        let scheduler = located(&manifest, "scheduler", scheduler.lr_scheduler())?;
-        let optimizer = located(&manifest, "optimizer", optimizer.optimizer())?;
-        let wants: Vec<Attribute> = sampler.wants()?;
-        let wants = Wants::read(&wants).map_err(|text| sampler.identity().failure("wants", &text))?;
-        let scale_invariant = optimizer.gradient_scale_invariant()?;
+        let space = Arc::new(located_setting(&manifest, "space", space.space(&task))?);
+        let sampler = located_setting(&manifest, "sampler", sampler.sampler())?;
+        let groups =
+            groups.map(|groups| located_setting(&manifest, "state", groups.state_groups())).transpose()?;
+        let scheduler = located_setting(&manifest, "scheduler", scheduler.lr_scheduler())?;
+        let optimizer = located_setting(&manifest, "optimizer", optimizer.optimizer())?;
+        let scale_invariant = located(&manifest, "optimizer", optimizer.gradient_scale_invariant())?;
         let mut experiment = Self {
             data,
             space,
@@ -108,7 +121,7 @@ impl Experiment {
             groups,
             scheduler,
             optimizer,
-            wants,
+            wants: Wants::default(),
             scale_invariant,
             stages: Vec::new(),
             split: Vec::new(),
@@ -118,30 +131,70 @@ impl Experiment {
             pins: made,
             manifest,
         };
+        experiment.declare()?;
+        located(&experiment.manifest, "space", check_memory(&experiment.space))?;
         experiment.plan()?;
         experiment.check_initial_weights()?;
         Ok(experiment)
     }
 
+    /// Takes the sampler's own parameters.
+    fn declare(&mut self) -> Result<()> {
+        let run = self.run_view("sampler", None);
+        let declared = located(&self.manifest, "sampler", self.sampler.declare(&run))?;
+        drop(run);
+        match Arc::get_mut(&mut self.space) {
+            Some(space) => located(&self.manifest, "sampler", space.declare(&declared)),
+            None => Err(Failure::new("the search space is in use while the sampler declares")),
+        }
+    }
+
+    /// Takes the plan of a checkpoint: a component may plan otherwise now.
+    pub fn restore_plan(&mut self, stages: Vec<StagePlan>, separated: Vec<u32>) {
+        self.stages = stages;
+        self.split = self.split_choices();
+        self.separated = separated;
+    }
+
+    /// The choices at which two stages have no option in common.
+    fn split_choices(&self) -> Vec<u32> {
+        let disjoint = |a: &[u32], b: &[u32]| !a.iter().any(|option| b.contains(option));
+        let splits = |choice: &u32| {
+            let allowed: Vec<&Vec<u32>> = self.stages.iter().map(|s| &s.allowed[*choice as usize]).collect();
+            allowed.iter().enumerate().any(|(at, a)| allowed[..at].iter().any(|b| disjoint(a, b)))
+        };
+        (0..self.space.choices().len() as u32).filter(splits).collect()
+    }
+
+    /// Asks what the sampler wants to be told in the stage that starts.
+    pub fn ask_wants(&mut self) -> Result<()> {
+        let wants = Wants::read(&self.sampler.wants()?);
+        let wants = wants.map_err(|text| self.sampler.identity().failure("wants", &text));
+        self.wants = located(&self.manifest, "sampler", wants)?;
+        Ok(())
+    }
+
     /// Asks for the stages and for the choices that separate the state.
     fn plan(&mut self) -> Result<()> {
         let run = self.run_view("sampler", None);
-        self.stages = self.sampler.plan(&run)?;
-        let all = self.space.all_options();
-        let restricted = |choice: &u32| {
-            self.stages.iter().any(|stage| stage.allowed[*choice as usize] != all[*choice as usize])
-        };
-        self.split = (0..all.len() as u32).filter(restricted).collect();
+        self.stages = located(&self.manifest, "sampler", self.sampler.plan(&run))?;
+        self.split = self.split_choices();
         if let Some(mut groups) = self.groups.take() {
             let run = self.run_view("state", None);
-            self.separated = groups.separate_by(&run)?;
+            self.separated = located(&self.manifest, "state", groups.separate_by(&run))?;
             self.groups = Some(groups);
         }
         if let Some(both) = self.separated.iter().find(|choice| self.split.contains(choice)) {
             let name = &self.space.choices()[*both as usize].name;
-            return Err(Failure::new(format!(
-                "the optimizer's state is separated by the choice `{name}`, by which the sampler splits the space"
-            )));
+            let groups = self.groups.as_ref().map_or("none", |groups| &groups.identity().name);
+            let sampler = &self.sampler.identity().name;
+            let failure = Failure::new(format!(
+                "the state groups `{groups}` separate by the choice `{name}`, by which the sampler `{sampler}` \
+                 splits the space into stages"
+            ));
+            return Err(self
+                .manifest
+                .locate("state", failure.hint("take another of the two, or leave `[state]` out")));
         }
         Ok(())
     }
@@ -176,24 +229,52 @@ impl Experiment {
             space: Arc::clone(&self.space),
             allowed: Arc::new(plan.map_or_else(|| self.space.all_options(), |plan| plan.allowed.clone())),
             stage: plan.map(|plan| plan.name.clone()).unwrap_or_default(),
-            total_steps: stage.map_or(0, |index| self.total_steps(index)),
+            total_steps: stage.map_or_else(|| self.budget(None), |index| self.total_steps(index)),
             steps_per_epoch: self.data.batches_per_epoch() as u64,
             split: self.split.clone(),
             separated: self.separated.clone(),
             random_key: key.stream(counters).bits(),
+            facts: Arc::new(self.facts(stage)),
         }
+    }
+
+    /// Facts of the run by name; see `nshot_abi::host::Run`.
+    fn facts(&self, stage: Option<usize>) -> Vec<Attribute> {
+        let text = |text: &str| Value::Text(text.into());
+        let inactive = match self.manifest.train.inactive {
+            Inactive::Skip => "skip",
+            Inactive::Decay => "decay",
+        };
+        let mut facts = vec![
+            ("base_learning_rate", Value::Float(self.manifest.train.lr)),
+            ("batch_size", Value::Int(self.data.batch_size() as i64)),
+            ("dtype", text(self.manifest.run.dtype.name())),
+            ("device", text(&self.device.to_string())),
+            ("inactive", text(inactive)),
+        ];
+        if let Some(stage) = stage {
+            facts.push(("stage_index", Value::Int(stage as i64)));
+            facts.push(("stage_count", Value::Int(self.stages.len() as i64)));
+        }
+        facts.into_iter().map(|(name, value)| Attribute { name: name.into(), value }).collect()
     }
 
     /// Steps of the whole run.
     pub fn steps(&self) -> u64 {
-        let all = (0..self.stages.len()).map(|stage| self.total_steps(stage)).sum::<u64>();
+        let all =
+            (0..self.stages.len()).fold(0, |sum: u64, stage| sum.saturating_add(self.total_steps(stage)));
         all.min(self.manifest.train.stop_after.unwrap_or(u64::MAX))
     }
 
     /// Steps of a stage.
     pub fn total_steps(&self, stage: usize) -> u64 {
+        self.budget(self.stages[stage].epochs)
+    }
+
+    /// Steps of a stage of so many epochs, or of the manifest's length.
+    fn budget(&self, epochs: Option<u64>) -> u64 {
         let per_epoch = self.data.batches_per_epoch() as u64;
-        match (self.stages[stage].epochs, self.manifest.train.length()) {
+        match (epochs, self.manifest.train.length()) {
             (Some(epochs), _) | (None, Length::Epochs(epochs)) => epochs.saturating_mul(per_epoch),
             (None, Length::Steps(steps)) => steps,
         }
@@ -203,7 +284,9 @@ impl Experiment {
     pub fn schedule(&self, stage: usize) -> (u64, u64) {
         let first = (0..=stage).rev().find(|&index| !self.stages[index].continues).unwrap_or(0);
         let after = (stage + 1..self.stages.len()).find(|&index| !self.stages[index].continues);
-        let steps = |stages: std::ops::Range<usize>| stages.map(|index| self.total_steps(index)).sum();
+        let steps = |mut stages: std::ops::Range<usize>| {
+            stages.try_fold(0, |sum: u64, index| sum.checked_add(self.total_steps(index))).unwrap_or(u64::MAX)
+        };
         (steps(first..stage), steps(first..after.unwrap_or(self.stages.len())))
     }
 
@@ -213,9 +296,28 @@ impl Experiment {
     }
 }
 
+/// The weights and their gradients, of 4 bytes at least, must fit into the memory.
+fn check_memory(space: &Space) -> Result<()> {
+    let elements: u64 = space.parameters().iter().map(ParameterSpec::elements).sum();
+    let needed = elements.saturating_mul(2 * 4);
+    match memory::limit() {
+        Some(limit) if needed > limit => {
+            let mib = |bytes: u64| bytes >> 20;
+            let text = format!(
+                "its parameters take {} MiB with their gradients, but there are {} MiB of memory",
+                mib(needed),
+                mib(limit)
+            );
+            Err(space.identity().failure("declare", &text))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn open_data(manifest: &Manifest) -> Result<Arc<Data>> {
     Data::open(&manifest.data, manifest.base()).map(Arc::new).map_err(|error| {
-        let key = error.key().map_or_else(|| "data".to_owned(), str::to_owned);
+        let file = if manifest.data.path.is_some() { "data.path" } else { "data" };
+        let key = error.key().unwrap_or(file).to_owned();
         manifest.locate(&key, error.into())
     })
 }

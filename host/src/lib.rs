@@ -15,6 +15,7 @@ pub mod execute;
 pub mod experiment;
 pub mod failure;
 pub mod manifest;
+pub mod memory;
 pub mod outcomes;
 pub mod output;
 pub mod plugins;

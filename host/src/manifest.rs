@@ -29,6 +29,7 @@ pub use config::{
     SeedConfig, TrainConfig,
 };
 pub use overrides::parse_override;
+pub(crate) use problem::{nearest, one_of};
 
 use source::Source;
 

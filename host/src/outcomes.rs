@@ -1,11 +1,14 @@
 //! What came of the steps of a block, for a sampler that wants to know.
 
+use nshot_abi::abi_stable::RRef;
+use nshot_abi::abi_stable::sabi_trait::TD_Opaque;
 use nshot_abi::abi_stable::std_types::{ROption, RStr, RVec};
+use nshot_abi::host::Run_TO;
 use nshot_abi::{AbiResult, Attribute, Value, host};
 
 use serde::{Deserialize, Serialize};
 
-use crate::boundary::answer;
+use crate::boundary::{RunView, answer, in_words, shown};
 use crate::selection::Selection;
 
 /// What a sampler wants to be told.
@@ -13,10 +16,18 @@ use crate::selection::Selection;
 pub struct Wants {
     /// Each path's loss.
     pub loss: bool,
-    /// The norm of each path's gradient.
+    /// The norm of each path's gradient; steps have one path then.
     pub path_gradient_norm: bool,
+    /// The norm of the gradient of each option's own parameters; steps have one path then.
+    pub option_gradient_norm: bool,
     /// Steps of a block.
     pub every: u64,
+}
+
+impl Default for Wants {
+    fn default() -> Self {
+        Self { loss: false, path_gradient_norm: false, option_gradient_norm: false, every: 1 }
+    }
 }
 
 impl Wants {
@@ -25,17 +36,20 @@ impl Wants {
     /// # Errors
     /// A wish that this host cannot grant.
     pub fn read(attributes: &[Attribute]) -> Result<Self, String> {
-        let mut wants = Self { loss: false, path_gradient_norm: false, every: 1 };
+        let mut wants = Self::default();
         for attribute in attributes {
             match (attribute.name.as_str(), &attribute.value) {
                 ("loss", Value::Bool(wanted)) => wants.loss = *wanted,
                 ("path_gradient_norm", Value::Bool(wanted)) => wants.path_gradient_norm = *wanted,
+                ("option_gradient_norm", Value::Bool(wanted)) => wants.option_gradient_norm = *wanted,
                 ("observe_every", Value::Int(every)) if *every > 0 => wants.every = *every as u64,
                 (_, Value::Bool(false)) => {}
                 (name, value) => {
                     return Err(format!(
-                        "it wants `{name}` = {value:?}; this host gives `loss` and `path_gradient_norm` (true or \
-                         false), and `observe_every` (at least 1)"
+                        "it wants `{}` = {}; this host gives `loss`, `path_gradient_norm`, `option_gradient_norm` (true or false), and \
+                         `observe_every` (at least 1)",
+                        shown(name),
+                        in_words(value)
                     ));
                 }
             }
@@ -45,7 +59,7 @@ impl Wants {
 
     /// Whether anything is wanted.
     pub fn any(self) -> bool {
-        self.loss || self.path_gradient_norm
+        self.loss || self.path_gradient_norm || self.option_gradient_norm
     }
 }
 
@@ -61,16 +75,21 @@ pub struct PathOutcome {
     pub loss: f64,
     /// The norm of its gradient, if it was wanted.
     pub gradient_norm: Option<f64>,
+    /// The norm of the gradient of each option's own parameters, if it was wanted: choice, option, norm.
+    pub option_norms: Vec<(u32, u32, f64)>,
 }
 
 /// The outcomes of a block, in order.
-#[derive(Debug, Default)]
-pub struct OutcomesView {
+pub struct OutcomesView<'a> {
+    /// The run, as the sampler sees it.
+    pub run: &'a RunView,
     /// Step and paths.
     pub entries: Vec<Entry>,
+    /// Values of the parameters of the role `architecture`.
+    pub parameters: Vec<(String, Vec<f64>)>,
 }
 
-impl OutcomesView {
+impl OutcomesView<'_> {
     fn entry(&self, entry: u32) -> Result<&Entry, String> {
         let count = self.entries.len();
         self.entries
@@ -86,7 +105,20 @@ impl OutcomesView {
     }
 }
 
-impl host::Outcomes for OutcomesView {
+impl host::Outcomes for OutcomesView<'_> {
+    fn run(&self) -> Run_TO<'_, RRef<'_, ()>> {
+        Run_TO::from_ptr(self.run, TD_Opaque)
+    }
+
+    fn parameter(&self, name: RStr<'_>) -> AbiResult<RVec<f64>> {
+        answer(|| {
+            let found = self.parameters.iter().find(|(parameter, _)| parameter == name.as_str());
+            found.map(|(_, values)| values.clone().into()).ok_or_else(|| {
+                format!("there is no parameter `{}` of the role `architecture`", shown(name.as_str()))
+            })
+        })
+    }
+
     fn attribute(&self, _: RStr<'_>) -> ROption<Value> {
         ROption::RNone
     }
@@ -128,7 +160,26 @@ impl host::Outcomes for OutcomesView {
         })
     }
 
-    fn option_value(&self, _: u32, _: u32, _: u32, _: u32, name: RStr<'_>) -> AbiResult<f64> {
-        answer(|| Err(format!("`{}` of an option was not wanted", name.as_str())))
+    fn option_value(
+        &self,
+        entry: u32,
+        path: u32,
+        choice: u32,
+        option: u32,
+        name: RStr<'_>,
+    ) -> AbiResult<f64> {
+        answer(|| {
+            let path = self.path(entry, path)?;
+            if name.as_str() != "gradient_norm" {
+                return Err(format!(
+                    "unknown figure `{}`; an option has gradient_norm",
+                    shown(name.as_str())
+                ));
+            }
+            let found = path.option_norms.iter().find(|(c, o, _)| (*c, *o) == (choice, option));
+            found.map(|(_, _, norm)| *norm).ok_or_else(|| {
+                format!("`gradient_norm` of option {option} at choice {choice} was not wanted, or the path did not take it")
+            })
+        })
     }
 }

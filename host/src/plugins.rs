@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use crate::boundary::{SERVICES, TaskView};
 use crate::component::{Identity, LrScheduler, Optimizer, Sampler, StateGroups};
 use crate::failure::{Failure, Result};
-use crate::manifest::{Component, Use};
+use crate::manifest::{Component, Use, nearest, one_of};
 use crate::run_directory::LockedComponent;
 use crate::space::{Space, Task};
 
@@ -107,7 +107,14 @@ impl Plugins {
         settings: Map<String, Value>,
     ) -> Result<Resolved> {
         let info = file.component(kind, name).cloned().ok_or_else(|| {
-            Failure::new(format!("the plugin `{}` has no {kind} `{name}`", file.origin.display()))
+            let origin = file.origin.display();
+            let of_kind = file.components.iter().filter(|component| component.kind == kind);
+            let known: Vec<&str> = of_kind.map(|component| &*component.name).collect();
+            if let Some(other) = file.components.iter().find(|component| component.name == name) {
+                return wrong_kind(name, other.kind, kind, &known);
+            }
+            let failure = Failure::new(format!("the plugin `{origin}` has no {kind} `{name}`"));
+            if known.is_empty() { failure } else { failure.hint(format!("expected {}", one_of(&known))) }
         })?;
         for warning in &file.warnings {
             tracing::warn!("{warning}");
@@ -147,31 +154,73 @@ impl Plugins {
     }
 
     fn absent(&self, kind: Kind, name: &str, others: &[PluginFile], refused: &[String]) -> Failure {
-        let known: Vec<&str> = others
-            .iter()
-            .flat_map(|file| &file.components)
+        let components = || others.iter().flat_map(|file| &file.components);
+        let known: Vec<&str> = components()
             .filter(|component| component.kind == kind)
-            .map(|component| component.name.as_str())
+            .map(|component| &*component.name)
             .collect();
+        if known.contains(&name) {
+            return Failure::new(format!("no {kind} `{name}` is of the plugin or version that `use` names"))
+                .hint("`nshot plugin list` shows what there is");
+        }
+        if let Some(other) = components().find(|component| component.name == name) {
+            return wrong_kind(name, other.kind, kind, &known);
+        }
         let failure = Failure::new(format!("there is no {kind} `{name}`"));
+        if let Some(nearest) = nearest(name, &known) {
+            return failure.hint(format!("did you mean `{nearest}`?"));
+        }
         if let Some(line) = refused.first() {
             let first = line.split("\n\n").next().unwrap_or_default();
             return failure.hint(format!("{} plugin files were refused, such as: {first}", refused.len()));
         }
-        let near = |known: &&&str| strsim::damerau_levenshtein(known, name);
-        match known.iter().min_by_key(near).filter(|known| near(known) <= 3) {
-            Some(nearest) => failure.hint(format!("did you mean `{nearest}`?")),
-            None if known.is_empty() => {
-                let folders: Vec<String> = self.folders.paths().map(|p| p.display().to_string()).collect();
-                failure.hint(format!("no {kind} is in the plugin folders: {}", folders.join(", ")))
-            }
-            None => failure.hint(format!("there are: {}", known.join(", "))),
+        if known.is_empty() {
+            let folders: Vec<String> = self.folders.paths().map(|p| p.display().to_string()).collect();
+            return failure.hint(format!("no {kind} is in the plugin folders: {}", folders.join(", ")));
         }
+        failure.hint(format!("expected {}", one_of(&known)))
+    }
+}
+
+/// The failure of a component that is of another kind than the manifest's table takes.
+fn wrong_kind(name: &str, found: Kind, expected: Kind, known: &[&str]) -> Failure {
+    let hint = match known {
+        [] => format!("it belongs in `[{}]`", table(found)),
+        known => format!("it belongs in `[{}]`; here may stand {}", table(found), one_of(known)),
+    };
+    Failure::new(format!("`{name}` is {}, expected {}", with_article(found), with_article(expected)))
+        .hint(hint)
+}
+
+fn with_article(kind: Kind) -> &'static str {
+    match kind {
+        Kind::SearchSpace => "a search space",
+        Kind::Sampler => "a sampler",
+        Kind::LrScheduler => "a learning-rate scheduler",
+        Kind::Optimizer => "an optimizer",
+        Kind::StateGroups => "state groups",
+        Kind::Searcher => "a searcher",
+    }
+}
+
+/// The manifest's table for components of a kind.
+fn table(kind: Kind) -> &'static str {
+    match kind {
+        Kind::SearchSpace => "space",
+        Kind::Sampler => "sampler",
+        Kind::LrScheduler => "scheduler",
+        Kind::Optimizer => "optimizer",
+        Kind::StateGroups => "state",
+        Kind::Searcher => "search",
     }
 }
 
 /// The library of a path: the file itself, or what the crate there builds.
 fn library(path: &Path) -> Result<PathBuf> {
+    if !path.exists() {
+        let absent = format!("there is no plugin file and no crate `{}`", path.display());
+        return Err(Failure::new(absent).hint("`path` is relative to the manifest's folder"));
+    }
     if path.is_dir() { build::build(path) } else { Ok(path.to_owned()) }
 }
 
@@ -181,7 +230,12 @@ fn only_component(file: &PluginFile, kind: Kind, name: Option<&str>) -> Result<S
     match (name, &names[..]) {
         (Some(name), _) => Ok(name.to_owned()),
         (None, [only]) => Ok((*only).to_owned()),
-        (None, []) => Err(Failure::new(format!("the plugin `{}` has no {kind}", file.origin.display()))),
+        (None, []) => {
+            let all: Vec<String> =
+                file.components.iter().map(|c| format!("the {} `{}`", c.kind, c.name)).collect();
+            let failure = Failure::new(format!("the plugin `{}` has no {kind}", file.origin.display()));
+            Err(failure.hint(format!("it has {}", all.join(", "))))
+        }
         (None, several) => {
             let failure =
                 format!("the plugin `{}` has {} of kind {kind}", file.origin.display(), several.len());
@@ -207,11 +261,11 @@ impl Resolved {
         let unknown = self.unknown_key()?;
         let failure = Failure::usage(format!("`{}` has no setting `{unknown}`", self.info.name));
         let known = self.known_settings();
-        let near = |known: &&String| strsim::damerau_levenshtein(known, unknown);
-        Some(match known.iter().min_by_key(near) {
-            Some(nearest) if near(&nearest) <= 3 => failure.hint(format!("did you mean `{nearest}`?")),
-            _ if known.is_empty() => failure.hint("it has no settings"),
-            _ => failure.hint(format!("it has: {}", known.join(", "))),
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        Some(match nearest(unknown, &known) {
+            Some(nearest) => failure.hint(format!("did you mean `{nearest}`?")),
+            None if known.is_empty() => failure.hint("it has no settings"),
+            None => failure.hint(format!("expected {}", one_of(&known))),
         })
     }
 

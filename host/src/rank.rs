@@ -99,7 +99,9 @@ impl<'a> Scorer<'a> {
         let mut run = |image: &Tensor, label: &Tensor| -> Result<()> {
             let inputs = [("image", image), ("progress", &progress)];
             let outputs =
-                nshot_torch::forward(&subnet.graph, &subnet.evaluation, store, &inputs, Pass::evaluation())?;
+                nshot_torch::forward(&subnet.graph, &subnet.evaluation, store, &inputs, Pass::evaluation());
+            let space = self.experiment.space.identity();
+            let outputs = outputs.map_err(|error| space.failure("describe", &error.to_string()))?;
             let logits = outputs.iter().find(|(name, _)| name == "logits");
             let (_, logits) = logits.ok_or_else(|| Failure::new("the graph has no output `logits`"))?;
             Ok(tally.add(logits, label)?)
@@ -136,7 +138,7 @@ impl<'a> Scorer<'a> {
 pub fn is_due(experiment: &Experiment, step: u64) -> bool {
     let every = experiment.manifest.rank.as_ref().map_or(0, |rank| rank.every);
     let steps = every.saturating_mul(experiment.data.batches_per_epoch() as u64);
-    steps > 0 && step % steps == 0
+    steps > 0 && step.is_multiple_of(steps)
 }
 
 /// Ranks during training: writes `scores/STAGE-epoch-N.csv` and a line of `metrics.jsonl`. Returns whether the
@@ -204,7 +206,7 @@ pub fn finally(experiment: &Experiment, directory: &Path, progress: &mut Progres
     let (partial, subnets) = (directory.join(PARTIAL), subnets::finally(experiment)?);
     let texts =
         subnets.iter().map(|(_, subnet)| experiment.space.to_text(subnet)).collect::<Result<Vec<_>>>()?;
-    let mut scores = table::resume(&partial, &texts)?;
+    let mut scores = table::resume(&partial, &texts);
     let mut writer = table::Appender::open(&partial, &scores)?;
     let scorer = Scorer::new(experiment)?;
     let mut supernet: Option<(usize, ParameterStore)> = None;

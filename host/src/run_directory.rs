@@ -133,13 +133,13 @@ impl RunDirectory {
             for entry in std::fs::read_dir(self.join(folder)).into_iter().flatten().flatten() {
                 let (name, path) = (entry.file_name(), entry.path());
                 let name = name.as_encoded_bytes();
-                if !name.starts_with(b".new-") && !name.ends_with(b".partial") {
+                // `.tmp` is how the writer of safetensors names a file that is not whole.
+                let begins = [&b".new-"[..], b".tmp"].iter().any(|start| name.starts_with(start));
+                if !begins && !name.ends_with(b".partial") {
                     continue;
                 }
-                let removed = match path.is_dir() {
-                    true => std::fs::remove_dir_all(&path),
-                    false => std::fs::remove_file(&path),
-                };
+                let remove = if path.is_dir() { std::fs::remove_dir_all } else { std::fs::remove_file };
+                let removed = remove(&path);
                 removed.map_err(|error| Failure::file("remove", &path, &error))?;
             }
         }
@@ -280,6 +280,7 @@ mod tests {
         assert!(!is_held(&path));
         std::fs::create_dir_all(path.join("checkpoints/.0000-0000000001.partial")).unwrap();
         std::fs::write(path.join(".new-x"), "").unwrap();
+        std::fs::write(path.join("checkpoints/.tmpx"), "").unwrap();
         assert_eq!(RunDirectory::open(&path).unwrap().path(), path);
         assert_eq!(std::fs::read_dir(path.join("checkpoints")).unwrap().count(), 0);
         assert!(!path.join(".new-x").exists());

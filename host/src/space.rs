@@ -9,7 +9,7 @@ use nshot_abi::component::SearchSpaceBox;
 use nshot_abi::host::{Declare_TO, Graph_TO};
 use nshot_graph::{Builder, Cost, Graph, Mode, Parameters, Plan, Role, Shape};
 
-use crate::boundary::{DeclareHost, Declared, DescribeHost};
+use crate::boundary::{DeclareHost, Declared, DescribeHost, OptionMark, Refusal, shown};
 use crate::component::Identity;
 use crate::failure::{Failure, Result};
 use crate::selection::{Architecture, Selection};
@@ -46,26 +46,26 @@ pub struct Subnet {
     pub cost: Cost,
     /// Indices of the parameters that it reaches.
     pub reached: Vec<usize>,
+    /// Indices of the parameters that belong to an option of a choice.
+    pub owned: Vec<(OptionMark, usize)>,
     /// What to compute in training.
     pub training: Plan,
     /// What to compute in evaluation.
     pub evaluation: Plan,
 }
 
-impl Subnet {
-    /// A measure of complexity by its name.
-    ///
-    /// # Errors
-    /// An unknown name.
-    pub fn complexity(&self, measure: &str) -> Result<f64, String> {
-        match measure {
-            "weights" => Ok(self.cost.weights as f64),
-            "params" => Ok(self.cost.params as f64),
-            "macs" => Ok(self.cost.macs as f64),
-            other => {
-                let other: String = other.chars().take(40).collect();
-                Err(format!("unknown measure `{other}`; this host has weights, params, macs"))
-            }
+/// The measures of complexity.
+pub const MEASURES: [&str; 3] = ["weights", "params", "macs"];
+
+/// A measure of a cost by its name.
+pub(crate) fn complexity(cost: Cost, measure: &str) -> Result<f64, Refusal> {
+    match measure {
+        "weights" => Ok(cost.weights as f64),
+        "params" => Ok(cost.params as f64),
+        "macs" => Ok(cost.macs as f64),
+        other => {
+            let known = MEASURES.join(", ");
+            Err(Refusal::unknown(format!("unknown measure `{}`; this run has {known}", shown(other))))
         }
     }
 }
@@ -102,19 +102,44 @@ impl Space {
             largest: Vec::new(),
             cache: Mutex::default(),
         };
-        space.smallest = space.extreme("smallest")?;
-        space.largest = space.extreme("largest")?;
+        space.smallest = space.extreme("weights", false)?;
+        space.largest = space.extreme("weights", true)?;
         Ok(space)
     }
 
-    fn extreme(&self, which: &str) -> Result<Architecture> {
-        let smallest = which == "smallest";
-        let asked = || if smallest { self.object.smallest() } else { self.object.largest() };
-        let architecture = self.identity.call("extremes", asked)?.into_vec();
-        self.check(&architecture)
-            .map_err(|text| self.identity.failure("extremes", &format!("the {which}: {text}")))?;
-        self.subnet(&Selection::of(&architecture))?;
-        Ok(architecture)
+    /// Takes a sampler's own parameters, of the role `architecture`.
+    ///
+    /// # Errors
+    /// One has the name of another.
+    pub fn declare(&mut self, parameters: &Parameters) -> Result<()> {
+        for spec in parameters.iter() {
+            self.declared.parameters.declare(spec.clone())?;
+        }
+        Ok(())
+    }
+
+    /// The smallest or largest architecture by a measure.
+    ///
+    /// # Errors
+    /// The plugin names none of the space, or one that cannot be described.
+    pub fn extreme(&self, measure: &str, largest: bool) -> Result<Architecture> {
+        let asked = self.identity.call("extremes", || self.object.extreme(measure.into(), largest))?;
+        let which = if largest { "largest" } else { "smallest" };
+        let wrong = |text: String| self.identity.failure("extremes", &format!("the {which}: {text}"));
+        self.check(&asked).map_err(wrong)?;
+        if !self.valid(&asked)? {
+            return Err(wrong("it is not valid".to_owned()));
+        }
+        self.subnet(&Selection::of(&asked))?;
+        Ok(asked.into())
+    }
+
+    /// Whether an architecture that is in range is one of the space.
+    ///
+    /// # Errors
+    /// The plugin fails.
+    pub fn valid(&self, architecture: &[u32]) -> Result<bool> {
+        self.identity.call("valid", || self.object.valid(RSlice::from(architecture)))
     }
 
     /// Who it is.
@@ -185,12 +210,12 @@ impl Space {
             return Err(format!("there is no choice {choice}; the space has {}", self.choices().len()));
         };
         if options.is_empty() {
-            return Err(format!("no option of the choice `{}`", at.name));
+            return Err(format!("no option of the choice `{}` is named, expected at least one", at.name));
         }
         match options.iter().find(|option| **option as usize >= at.options.len()) {
             None => Ok(()),
             Some(option) => Err(format!(
-                "option {option} of the choice `{}`, which has {} options, counted from 0",
+                "there is no option {option} of the choice `{}`; it has {}, counted from 0",
                 at.name,
                 at.options.len()
             )),
@@ -270,7 +295,7 @@ impl Space {
     /// # Errors
     /// As [`Space::subnet`].
     pub fn cost(&self, architecture: &[u32]) -> Result<Cost> {
-        Ok(self.graph(&Selection::of(architecture))?.cost())
+        Ok(self.graph(&Selection::of(architecture))?.0.cost())
     }
 
     fn cache(&self) -> std::sync::MutexGuard<'_, Cache> {
@@ -278,20 +303,26 @@ impl Space {
     }
 
     fn describe(&self, selection: &Selection) -> Result<Subnet> {
-        let graph = self.graph(selection)?;
+        let (graph, owned) = self.graph(selection)?;
+        let parameter = |(mark, value): (OptionMark, u32)| match graph.node(value).op {
+            nshot_graph::Op::Parameter { index, .. } => Some((mark, index)),
+            _ => None,
+        };
+        let owned = owned.into_iter().filter_map(parameter).collect();
         let mut reached = graph.reached_parameters();
         reached.retain(|&index| self.declared.parameters.get(index).is_some_and(|p| p.role != Role::Buffer));
         Ok(Subnet {
             cost: graph.cost(),
             reached,
+            owned,
             training: graph.plan(Mode::Training),
             evaluation: graph.plan(Mode::Evaluation),
             graph,
         })
     }
 
-    /// The graph of a selection, checked.
-    fn graph(&self, selection: &Selection) -> Result<Graph> {
+    /// The graph of a selection, checked, and the values of parameters that belong to an option.
+    fn graph(&self, selection: &Selection) -> Result<(Graph, Vec<(OptionMark, u32)>)> {
         let refuse = |text: &str| {
             let architecture = selection.architecture();
             let failure = self.identity.failure("describe", text);
@@ -303,7 +334,8 @@ impl Space {
         let builder = Builder::new(&self.declared.parameters, &self.inputs)?;
         let mut host = DescribeHost::new(builder, selection);
         self.identity.call("describe", || self.object.describe(Graph_TO::from_ptr(&mut host, TD_Opaque)))?;
-        let graph = host.into_builder().finish().map_err(|error| refuse(&error.to_string()))?;
+        let (builder, owned) = host.into_parts();
+        let graph = builder.finish().map_err(|error| refuse(&error.to_string()))?;
         let expected = vec![-1, self.task.classes as i64];
         match graph.outputs().iter().find(|(name, _)| name == "logits") {
             None => return Err(refuse("the graph has no output `logits`")),
@@ -314,7 +346,7 @@ impl Space {
             }
             Some(_) => {}
         }
-        Ok(graph)
+        Ok((graph, owned))
     }
 }
 

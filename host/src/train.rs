@@ -46,9 +46,9 @@ pub fn train(
 ) -> Result<(End, Figures)> {
     let checkpoints = Checkpoints::of(output.path());
     let mut figures = Figures::default();
-    let first = resumed.as_ref().map_or(0, |checkpoint| checkpoint.state.stage);
-    let mut run_step = resumed.as_ref().map_or(0, |checkpoint| checkpoint.state.run_step);
-    let mut best = resumed.as_ref().and_then(|checkpoint| checkpoint.state.best.clone());
+    let state = resumed.as_ref().map(|checkpoint| &checkpoint.state);
+    let (first, mut run_step) = state.map_or((0, 0), |state| (state.stage, state.run_step));
+    let mut best = state.and_then(|state| state.best.clone());
     let mut resumed = resumed;
     let stop_after = experiment.manifest.train.stop_after.unwrap_or(u64::MAX);
 
@@ -56,15 +56,15 @@ pub fn train(
         let mut stage = Stage::start(experiment, output.path(), index, resumed.take())?;
         while stage.step < stage.total && run_step < stop_after {
             if let Some(signal) = signals::stop_requested() {
-                stage.checkpoint(experiment, output, &checkpoints, run_step, &best, progress)?;
+                stage.checkpoint(experiment, output, &checkpoints, run_step, best.as_ref(), progress)?;
                 return Ok((End::Stopped(signal), figures));
             }
             let batch = stage.next_batch()?;
             let paths = experiment.sampler.sample(&stage.views.sampler, stage.step)?;
             let group = stage.group(experiment, &paths)?;
             let pass = stage.forward_backward(experiment, &paths, &batch)?;
-            let norm = stage.update(experiment, &pass, group)?;
-            stage.record(&paths, group, pass, norm);
+            let norms = stage.update(experiment, &pass, group)?;
+            stage.record(&paths, group, pass, norms);
             stage.step += 1;
             run_step += 1;
 
@@ -80,11 +80,11 @@ pub fn train(
             }
             let due = improved || stage.step % stage.checkpoint_every == 0;
             if due && stage.step < stage.total && run_step < stop_after {
-                stage.checkpoint(experiment, output, &checkpoints, run_step, &best, progress)?;
+                stage.checkpoint(experiment, output, &checkpoints, run_step, best.as_ref(), progress)?;
             }
         }
         stage.finish(experiment, output)?;
-        stage.checkpoint(experiment, output, &checkpoints, run_step, &best, progress)?;
+        stage.checkpoint(experiment, output, &checkpoints, run_step, best.as_ref(), progress)?;
         if run_step >= stop_after {
             break;
         }

@@ -67,7 +67,7 @@ impl<T> Adapter<T> {
 impl<T> Drop for Adapter<T> {
     fn drop(&mut self) {
         let component = &mut self.0;
-        let _ = guard(|| {
+        let dropped = guard(|| {
             // SAFETY: dropped once, here, and not used after.
             #[allow(unsafe_code)]
             unsafe {
@@ -75,6 +75,9 @@ impl<T> Drop for Adapter<T> {
             }
             Ok(())
         });
+        if let RResult::RErr(error) = dropped {
+            crate::log::warn(&format!("a component's `drop` {}", error.text));
+        }
     }
 }
 
@@ -110,12 +113,16 @@ impl<T: SearchSpace> abi::SearchSpace for Adapter<T> {
         guard(|| self.0.describe(&mut Graph(graph)))
     }
 
-    fn smallest(&self) -> AbiResult<RVec<u32>> {
-        guard(|| Ok(self.0.extremes().0.into()))
+    fn extreme(&self, measure: RStr<'_>, largest: bool) -> AbiResult<RVec<u32>> {
+        guard(|| {
+            let measure = measure.as_str();
+            let both = if measure == "weights" { self.0.extremes() } else { self.0.extremes_by(measure) };
+            Ok(if largest { both.1.into() } else { both.0.into() })
+        })
     }
 
-    fn largest(&self) -> AbiResult<RVec<u32>> {
-        guard(|| Ok(self.0.extremes().1.into()))
+    fn valid(&self, architecture: RSlice<'_, u32>) -> AbiResult<bool> {
+        guard(|| Ok(self.0.valid(architecture.as_slice())))
     }
 
     fn canonical(&self, architecture: RSlice<'_, u32>) -> AbiResult<RVec<u32>> {
@@ -133,6 +140,10 @@ impl<T: SearchSpace> abi::SearchSpace for Adapter<T> {
 
 impl<T: Sampler> abi::Sampler for Adapter<T> {
     state_methods!();
+
+    fn declare(&mut self, run: h::RunRef<'_>, to: h::DeclareMut<'_>) -> AbiResult<()> {
+        guard(|| self.0.declare(&Run(run), &mut Declare(to)))
+    }
 
     fn plan(&mut self, run: h::RunRef<'_>, plan: h::PlanMut<'_>) -> AbiResult<()> {
         guard(|| self.0.plan(&Run(run), &mut Plan(plan)))
@@ -179,7 +190,7 @@ impl<T: StateGroups> abi::StateGroups for Adapter<T> {
         guard(|| self.0.separate_by(&Run(run)).map(Into::into))
     }
 
-    fn group(&mut self, paths: h::PathsRef<'_>) -> AbiResult<u32> {
+    fn group(&mut self, paths: h::PathsRef<'_>) -> AbiResult<u64> {
         guard(|| self.0.group(&Paths(paths)))
     }
 }

@@ -1,5 +1,6 @@
 //! Named attributes: what a host call takes beyond its fixed arguments.
 
+use nshot_abi::abi_stable::std_types::RSlice;
 use nshot_abi::{Attribute, Value as AbiValue};
 
 /// A list of named attributes, as [`attributes!`](crate::attributes) makes it.
@@ -18,6 +19,11 @@ impl Attributes {
         self.0.push(Attribute { name: name.into(), value: value.into_attribute() });
         self
     }
+}
+
+/// No attributes, for the boundary.
+pub(crate) fn none() -> RSlice<'static, Attribute> {
+    RSlice::from_slice(&[])
 }
 
 /// Attributes by name: `attributes! { stride: 2, padding: [1, 1] }`.
@@ -55,6 +61,7 @@ into_attribute! {
     usize => |v| AbiValue::Int(v as i64),
     f64 => |v| AbiValue::Float(v),
     &str => |v| AbiValue::Text(v.into()),
+    &String => |v| AbiValue::Text(v.as_str().into()),
     String => |v| AbiValue::Text(v.into()),
     &[i64] => |v| AbiValue::Ints(v.to_vec().into()),
     Vec<i64> => |v| AbiValue::Ints(v.into()),
@@ -68,6 +75,12 @@ into_attribute! {
 impl<const N: usize> IntoAttribute for [i64; N] {
     fn into_attribute(self) -> AbiValue {
         AbiValue::Ints(self.to_vec().into())
+    }
+}
+
+impl<const N: usize> IntoAttribute for [f64; N] {
+    fn into_attribute(self) -> AbiValue {
+        AbiValue::Floats(self.to_vec().into())
     }
 }
 

@@ -15,6 +15,11 @@ impl Error {
         Self(AbiError::new(code::FAILED, text))
     }
 
+    /// Whether the host does not know what was named: it is older than the plugin, or the name is wrong.
+    pub fn is_unsupported(&self) -> bool {
+        self.0.code == code::UNSUPPORTED
+    }
+
     /// What is wrong.
     pub fn text(&self) -> &str {
         &self.0.text

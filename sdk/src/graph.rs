@@ -3,7 +3,7 @@
 use nshot_abi::abi_stable::std_types::{ROption, RSlice, RStr};
 use nshot_abi::host::GraphMut;
 
-use crate::attributes::Attributes;
+use crate::attributes::{Attributes, none};
 use crate::error::{Error, Result, answer};
 use crate::run::ChoiceIndex;
 
@@ -31,7 +31,7 @@ pub struct Pool {
 impl Graph<'_> {
     /// A named input: `image` `[N, C, H, W]`, or `progress`, a number from 0 to 1.
     pub fn input(&mut self, name: &str) -> Result<Value> {
-        answer(self.0.input(name.into())).map(Value)
+        answer(self.0.input(name.into(), none())).map(Value)
     }
 
     /// A declared parameter, by its name.
@@ -58,12 +58,21 @@ impl Graph<'_> {
 
     /// Names a value as an output. Every space has `logits`, `[N, classes]`.
     pub fn output(&mut self, name: &str, value: Value) -> Result<()> {
-        answer(self.0.output(name.into(), value.0))
+        answer(self.0.output(name.into(), value.0, none()))
     }
 
     /// Describes within a scope: the prefix of the names of the nodes described inside.
     pub fn scope<T>(&mut self, name: &str, inside: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
-        answer(self.0.push_scope(name.into()))?;
+        self.scope_with(name, &Attributes::new(), inside)
+    }
+
+    fn scope_with<T>(
+        &mut self,
+        name: &str,
+        attributes: &Attributes,
+        inside: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        answer(self.0.push_scope(name.into(), RSlice::from(&attributes.0[..])))?;
         let result = inside(self);
         answer(self.0.pop_scope())?;
         result
@@ -82,7 +91,9 @@ impl Graph<'_> {
     ) -> Result<Value> {
         let mut terms = Vec::new();
         for option in self.selected(choice)? {
-            let term = describe(self, option)?;
+            // So that the host knows which parameters are the option's own.
+            let mark = crate::attributes! { choice: choice, option: option };
+            let term = self.scope_with("", &mark, |g| describe(g, option))?;
             terms.push(match answer(self.0.option_weight(choice, option))? {
                 ROption::RSome(weight) => self.mul(term, Value(weight))?,
                 ROption::RNone => term,

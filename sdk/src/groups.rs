@@ -3,6 +3,7 @@
 use nshot_abi::host::PathsRef;
 
 use crate::error::{Result, answer};
+use crate::random::Random;
 use crate::run::{ChoiceIndex, Run};
 use crate::sampler::no_state;
 use crate::settings::Settings;
@@ -37,12 +38,12 @@ pub trait StateGroups: Sized + Send + 'static {
 
     /// Makes the grouping.
     fn new(settings: Self::Settings) -> Result<Self>;
-    /// The choices that separate the state: asked once for a run. All paths of a step agree on them, and the
-    /// sampler is told them. May be none.
+    /// The choices that separate the state: asked before the first stage starts. All paths of a step agree on them, and
+    /// the sampler is told them. May be none. A resumed run keeps them, whatever is answered then.
     fn separate_by(&mut self, run: &Run) -> Result<Vec<ChoiceIndex>>;
 
     /// The group of a step. Default: one for each combination of options at the separated choices.
-    fn group(&mut self, paths: &Paths) -> Result<u32> {
+    fn group(&mut self, paths: &Paths) -> Result<u64> {
         paths.default_group()
     }
 
@@ -66,6 +67,16 @@ pub trait StateGroups: Sized + Send + 'static {
 pub struct Paths<'a>(pub(crate) PathsRef<'a>);
 
 impl Paths<'_> {
+    /// The run.
+    pub fn run(&self) -> Run<'_> {
+        Run(self.0.run())
+    }
+
+    /// This step's random numbers.
+    pub fn random(&self) -> Random {
+        self.run().random(self.step())
+    }
+
     /// The step within the current stage, from 0.
     pub fn step(&self) -> u64 {
         self.0.step()
@@ -82,7 +93,7 @@ impl Paths<'_> {
     }
 
     /// The group given by the options at the separated choices.
-    pub fn default_group(&self) -> Result<u32> {
+    pub fn default_group(&self) -> Result<u64> {
         answer(self.0.default_group())
     }
 }

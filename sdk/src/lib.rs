@@ -91,7 +91,7 @@ pub use graph::{Graph, Pool, Value};
 pub use groups::{Paths, StateGroups};
 pub use optimizer::{List, Optimizer, Update};
 pub use random::Random;
-pub use run::{Architecture, ChoiceIndex, Measure, Run, Task};
+pub use run::{Architecture, ChoiceIndex, Run, Task};
 pub use sampler::{Outcomes, Plan, SampleContext, Sampler, Step, Wants};
 pub use scheduler::{LrScheduler, Progress, Subnet};
 pub use searcher::{Ask, Scored, Searcher};
@@ -108,7 +108,7 @@ pub mod prelude {
     pub use crate::layers::{BatchNorm, Conv2d, Linear};
     pub use crate::{
         Architecture, Ask, Attributes, Choice, ChoiceIndex, Declare, Error, Graph, Init, LrScheduler,
-        Measure, NoSettings, Optimizer, Outcomes, Paths, Plan, Pool, Progress, Random, Result, Role, Run,
+        NoSettings, Optimizer, Outcomes, Paths, Plan, Pool, Progress, Random, Result, Role, Run,
         SampleContext, Sampler, Scored, SearchSpace, Searcher, StateGroups, Step, Subnet, Task, Update,
         Wants, attributes,
     };
@@ -122,3 +122,4 @@ pub const RUSTC: &str = env!("NSHOT_RUSTC");
 
 #[doc(hidden)]
 pub const ABI_VERSION_TEXT: &str = "1,0";
+const _: () = assert!(nshot_abi::VERSION.0 == 1 && nshot_abi::VERSION.1 == 0, "ABI_VERSION_TEXT is another");

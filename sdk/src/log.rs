@@ -1,4 +1,4 @@
-//! Logging: `tracing` events and named figures go to the host.
+//! The host at any time: `tracing` events and named figures go to it, and it tells facts of itself.
 
 use std::fmt::Write as _;
 use std::sync::OnceLock;
@@ -8,6 +8,7 @@ use tracing::field::{Field, Visit};
 use tracing::span;
 use tracing::{Event, Metadata, Subscriber};
 
+use crate::attributes::none;
 use crate::error::{Error, Result, answer};
 
 static SERVICES: OnceLock<ServicesRef> = OnceLock::new();
@@ -18,9 +19,26 @@ static SERVICES: OnceLock<ServicesRef> = OnceLock::new();
 /// The figure is not finite, the name is odd or too long, or there is no current step.
 pub fn scalar(name: &str, value: f64) -> Result<()> {
     match SERVICES.get() {
-        Some(services) => answer(services.scalar(name.into(), value)),
+        Some(services) => answer(services.scalar(name.into(), value, none())),
         None => Err(Error::new("no host is attached")),
     }
+}
+
+/// Tells the host of a mistake that nobody can be given as an error.
+pub(crate) fn warn(text: &str) {
+    if let Some(services) = SERVICES.get() {
+        services.log("warn".into(), "nshot_sdk".into(), text.into());
+    }
+}
+
+/// A fact about the host by its name: `abi`, `host_version`, `stopping`; nothing if this host does not know it.
+pub fn host(fact: &str) -> Option<nshot_abi::Value> {
+    SERVICES.get()?.attribute(fact.into()).into()
+}
+
+/// Whether the run was asked to stop: a long computation may then end early with an error.
+pub fn is_stopping() -> bool {
+    host("stopping") == Some(nshot_abi::Value::Bool(true))
 }
 
 /// Takes the host's services; the first ones stay.
@@ -35,8 +53,8 @@ pub(crate) fn attach(services: ServicesRef) {
 struct Forward;
 
 impl Subscriber for Forward {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
+    fn enabled(&self, of: &Metadata<'_>) -> bool {
+        *of.level() <= tracing::Level::DEBUG
     }
 
     fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {

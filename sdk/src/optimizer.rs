@@ -3,8 +3,8 @@
 use nshot_abi::abi_stable::std_types::RSlice;
 use nshot_abi::host::UpdateMut;
 
-use crate::attributes::Attributes;
-use crate::error::{Result, answer};
+use crate::attributes::{Attributes, none};
+use crate::error::{Error, Result, answer};
 use crate::run::Run;
 use crate::sampler::no_state;
 use crate::settings::Settings;
@@ -74,6 +74,21 @@ pub struct List(pub(crate) u32);
 pub struct Update<'a>(pub(crate) UpdateMut<'a>);
 
 impl Update<'_> {
+    /// The run.
+    pub fn run(&self) -> Run<'_> {
+        Run(self.0.run())
+    }
+
+    /// The step within the current stage, from 0.
+    pub fn step(&self) -> u64 {
+        self.0.step()
+    }
+
+    /// The state group of the step.
+    pub fn group(&self) -> u64 {
+        self.0.group()
+    }
+
     /// The learning rate: base rate times factor.
     pub fn learning_rate(&self) -> f64 {
         self.0.learning_rate()
@@ -94,9 +109,9 @@ impl Update<'_> {
         answer(self.0.shape(parameter)).map(Into::into)
     }
 
-    /// Role of each parameter: `weight`, `bias`, `norm`, `buffer`, `architecture`.
-    pub fn roles(&self) -> Vec<String> {
-        self.0.roles().into_iter().map(Into::into).collect()
+    /// Indices of the parameters with a role: `weight`, `bias`, `norm`, `architecture`.
+    pub fn with_role(&self, role: &str) -> Result<Vec<u32>> {
+        answer(self.0.with_role(role.into())).map(Into::into)
     }
 
     /// The parameters.
@@ -106,7 +121,7 @@ impl Update<'_> {
 
     /// The gradients, clipped.
     pub fn gradients(&mut self) -> Result<List> {
-        answer(self.0.gradients()).map(List)
+        answer(self.0.gradients(none())).map(List)
     }
 
     /// A named slot: one tensor of state for each parameter, zeros before its first use in this group.
@@ -143,6 +158,12 @@ impl Update<'_> {
     ///   `lr`, `beta1`, `beta2`, `eps`, `weight_decay`.
     pub fn op(&mut self, name: &str, lists: &[List], attributes: &Attributes) -> Result<List> {
         let lists: Vec<u32> = lists.iter().map(|list| list.0).collect();
-        answer(self.0.op(name.into(), RSlice::from(&lists[..]), RSlice::from(&attributes.0[..]))).map(List)
+        let made = self.0.op(name.into(), RSlice::from(&lists[..]), RSlice::from(&attributes.0[..]));
+        let made = answer(made)?;
+        if made.count == 1 {
+            Ok(List(made.first))
+        } else {
+            Err(Error::new(format!("`{name}` has {} results; this method takes one", made.count)))
+        }
     }
 }

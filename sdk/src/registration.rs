@@ -165,8 +165,8 @@ pub fn root() -> PluginRef {
         .leak_into_prefix()
 }
 
-/// Registers a component: `register!(sampler "spos" => Spos);`. Kinds: `search_space`, `sampler`, `lr_scheduler`,
-/// `optimizer`, `state_groups`, `searcher`. Must stand in the plugin's own crate.
+/// Registers one component of [`plugin!`](crate::plugin).
+#[doc(hidden)]
 #[macro_export]
 macro_rules! register {
     ($kind:ident $name:literal => $component:ty) => {
@@ -174,8 +174,8 @@ macro_rules! register {
     };
 }
 
-/// Makes the crate a plugin: once, in `lib.rs`. Takes any number of components, as [`register!`](crate::register)
-/// does: `plugin!(sampler "spos" => Spos);`. With `group: "my-lab";` first it says whose it is; without, `local`.
+/// Makes the crate a plugin: once, in `lib.rs`, with all its components: `plugin!(sampler "spos" => Spos);`. Kinds:
+/// `search_space`, `sampler`, `lr_scheduler`, `optimizer`, `state_groups`, `searcher`. With `group: "my-lab";` first it says whose it is; without, `local`.
 #[macro_export]
 macro_rules! plugin {
     (group: $group:literal; $($rest:tt)*) => {
@@ -203,9 +203,11 @@ macro_rules! plugin {
                 l::LibHeader::from_constructor::<$crate::abi::PluginRef>(module, l::CheckTypeLayout::Yes)
             };
 
-            const RECORD: &[Piece] = &$crate::metadata_record!($group);
+            const RECORD: &[Piece] = &$crate::metadata_record!($group, $($kind $name),*);
 
+            // Exported: of Rust 1.85, `#[used]` alone does not keep the linker from dropping it.
             #[used]
+            #[unsafe(export_name = concat!("nshot_record_", env!("CARGO_CRATE_NAME")))]
             #[unsafe(link_section = ".nshot")]
             static METADATA: [u8; framed_len(RECORD)] = frame(RECORD);
         }
@@ -216,7 +218,7 @@ macro_rules! plugin {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! metadata_record {
-    ($group:literal) => {
+    ($group:literal, $($kind:ident $name:literal),*) => {
         [
             Piece::Json("{\"format\":1,\"abi\":["),
             Piece::Json($crate::ABI_VERSION_TEXT),
@@ -253,9 +255,43 @@ macro_rules! metadata_record {
             Piece::Json(if cfg!(target_feature = "avx2") { ",\"avx2\"" } else { "" }),
             Piece::Json(if cfg!(target_feature = "fma") { ",\"fma\"" } else { "" }),
             Piece::Json(if cfg!(target_feature = "avx512f") { ",\"avx512f\"" } else { "" }),
+            Piece::Json("],\"components\":["),
+            Piece::Json($crate::registration::without_first(concat!(
+                " "
+                $(, ",{\"kind\":\"", $crate::kind_name!($kind), "\",\"name\":\"", $name, "\"}")*
+            ))),
             Piece::Json("]}"),
         ]
     };
+}
+
+/// A kind as it is written in records.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! kind_name {
+    (search_space) => {
+        "search-space"
+    };
+    (lr_scheduler) => {
+        "lr-scheduler"
+    };
+    (state_groups) => {
+        "state-groups"
+    };
+    ($kind:ident) => {
+        stringify!($kind)
+    };
+}
+
+/// A list without the space and the comma that it begins with.
+#[doc(hidden)]
+pub const fn without_first(list: &'static str) -> &'static str {
+    let bytes = list.as_bytes();
+    let first = if bytes.len() < 2 { bytes.len() } else { 2 };
+    match std::str::from_utf8(bytes.split_at(first).1) {
+        Ok(rest) => rest,
+        Err(_) => "",
+    }
 }
 
 /// The target as the gate compares it: architecture, system, C library.

@@ -4,8 +4,11 @@ use nshot_abi::Value as AbiValue;
 use nshot_abi::abi_stable::std_types::RStr;
 use nshot_abi::host::{RunRef, TaskRef};
 
-use crate::error::{Result, answer};
+use crate::error::{Error, Result, answer};
 use crate::random::Random;
+
+/// Draws before a sampler gives up looking for a valid architecture.
+const DRAWS: u32 = 10_000;
 
 /// One option of each choice, by index.
 pub type Architecture = Vec<u32>;
@@ -24,35 +27,9 @@ pub struct Task {
 
 impl Task {
     pub(crate) fn read(from: &TaskRef<'_>) -> Result<Self> {
-        let shape = from.input_shape();
+        let shape = answer(from.input_shape())?;
         let input_shape = shape.as_slice().try_into()?;
-        Ok(Self { input_shape, classes: from.classes() })
-    }
-}
-
-/// A measure of complexity, counted on the graph as described.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
-)]
-#[serde(rename_all = "lowercase")]
-pub enum Measure {
-    /// Weights of convolutions and linear layers.
-    #[default]
-    Weights,
-    /// All parameters.
-    Params,
-    /// Multiply-accumulates for one image.
-    Macs,
-}
-
-impl Measure {
-    /// Its name at the boundary.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Weights => "weights",
-            Self::Params => "params",
-            Self::Macs => "macs",
-        }
+        Ok(Self { input_shape, classes: answer(from.classes())? })
     }
 }
 
@@ -62,8 +39,8 @@ pub struct Run<'a>(pub(crate) RunRef<'a>);
 impl Run<'_> {
     /// The task.
     pub fn task(&self) -> Result<Task> {
-        let shape = self.0.input_shape();
-        Ok(Task { input_shape: shape.as_slice().try_into()?, classes: self.0.classes() })
+        let shape = answer(self.0.input_shape())?;
+        Ok(Task { input_shape: shape.as_slice().try_into()?, classes: answer(self.0.classes())? })
     }
 
     /// Number of choices of the space.
@@ -91,19 +68,45 @@ impl Run<'_> {
         (0..self.choice_count()).map(|choice| self.allowed(choice)).collect()
     }
 
-    /// The smallest architecture of the whole space.
-    pub fn smallest(&self) -> Architecture {
-        self.0.smallest().into()
+    /// Whether an architecture is one of the space and the current stage, and within the run's limits.
+    pub fn valid(&self, architecture: &[u32]) -> Result<bool> {
+        answer(self.0.valid(architecture.into()))
     }
 
-    /// The largest architecture of the whole space.
-    pub fn largest(&self) -> Architecture {
-        self.0.largest().into()
+    /// An architecture drawn uniformly from the valid ones of the stage.
+    ///
+    /// # Errors
+    /// None of 10,000 draws is valid.
+    pub fn uniform(&self, random: &mut Random) -> Result<Architecture> {
+        let allowed = self.all_allowed()?;
+        for _ in 0..DRAWS {
+            let drawn: Architecture = allowed.iter().map(|options| random.pick(options)).collect();
+            if self.valid(&drawn)? {
+                return Ok(drawn);
+            }
+        }
+        Err(Error::new(format!("none of {DRAWS} architectures that were drawn is valid")))
     }
 
-    /// Complexity of an architecture.
-    pub fn complexity(&self, architecture: &[u32], measure: Measure) -> Result<f64> {
-        answer(self.0.complexity(architecture.into(), measure.name().into()))
+    /// The smallest architecture of the whole space by a measure.
+    pub fn smallest(&self, measure: &str) -> Result<Architecture> {
+        answer(self.0.extreme(measure.into(), false)).map(Into::into)
+    }
+
+    /// The largest architecture of the whole space by a measure.
+    pub fn largest(&self, measure: &str) -> Result<Architecture> {
+        answer(self.0.extreme(measure.into(), true)).map(Into::into)
+    }
+
+    /// The measures of complexity: `weights` (of convolutions and linear layers), `params` (all parameters), `macs`
+    /// (multiply-accumulates for one image), and those that the run adds.
+    pub fn measures(&self) -> Result<Vec<String>> {
+        Ok(answer(self.0.measures())?.into_iter().map(Into::into).collect())
+    }
+
+    /// Complexity of an architecture by a measure, counted on the graph as described.
+    pub fn complexity(&self, architecture: &[u32], measure: &str) -> Result<f64> {
+        answer(self.0.complexity(architecture.into(), measure.into()))
     }
 
     /// The architecture in the space's customary text.
@@ -116,7 +119,7 @@ impl Run<'_> {
         self.0.stage().into()
     }
 
-    /// Steps of the current stage's supernet.
+    /// Steps of the current stage's supernet; while stages are planned, of one that states no budget.
     pub fn total_steps(&self) -> u64 {
         self.0.total_steps()
     }
@@ -126,14 +129,14 @@ impl Run<'_> {
         self.0.steps_per_epoch()
     }
 
-    /// Choices by which the sampler splits the space into stages.
-    pub fn split_choices(&self) -> Vec<ChoiceIndex> {
-        self.0.split_choices().into()
+    /// Choices by which the sampler splits the space: at which two stages have no option in common.
+    pub fn split_choices(&self) -> Result<Vec<ChoiceIndex>> {
+        answer(self.0.split_choices()).map(Into::into)
     }
 
     /// Choices by whose options the optimizer's state is separated: all paths of a step agree on them.
-    pub fn separated_choices(&self) -> Vec<ChoiceIndex> {
-        self.0.separated_choices().into()
+    pub fn separated_choices(&self) -> Result<Vec<ChoiceIndex>> {
+        answer(self.0.separated_choices()).map(Into::into)
     }
 
     /// Key of the component's own stream of random numbers, for [`Random::new`] in calls that have no run.
@@ -146,7 +149,8 @@ impl Run<'_> {
         Random::new(self.0.random_key(), position)
     }
 
-    /// A fact that a later host may give; nothing if this host does not know the name.
+    /// A fact by its name: `base_learning_rate`, `batch_size`, `stage_index`, `stage_count`, `dtype`, `device`,
+    /// `inactive`; nothing if this host does not know it.
     pub fn attribute(&self, name: &str) -> Option<AbiValue> {
         self.0.attribute(RStr::from(name)).into()
     }

@@ -3,7 +3,8 @@
 use nshot_abi::abi_stable::std_types::RSlice;
 use nshot_abi::host::{OutcomesRef, PlanMut, SampleRef, StepMut};
 
-use crate::attributes::Attributes;
+use crate::attributes::{Attributes, none};
+use crate::declare::Declare;
 use crate::error::{Error, Result, answer};
 use crate::random::Random;
 use crate::run::{Architecture, ChoiceIndex, Run};
@@ -43,17 +44,24 @@ pub trait Sampler: Sized + Send + 'static {
     /// Draws the paths of one step, with random numbers of [`SampleContext::random`] only.
     fn sample(&mut self, at: &SampleContext, step: &mut Step) -> Result<()>;
 
-    /// Plans the stages, before anything starts. Default: one, the whole space.
+    /// Declares parameters of its own, of the role `architecture`: logits that weight options
+    /// ([`Step::select`]) and are trained with the rest. Default: none.
+    fn declare(&mut self, _run: &Run, _to: &mut Declare) -> Result<()> {
+        Ok(())
+    }
+
+    /// Plans the stages, before anything starts. Default: one, the whole space. A resumed run keeps its plan, whatever
+    /// is planned then.
     fn plan(&mut self, _run: &Run, _plan: &mut Plan) -> Result<()> {
         Ok(())
     }
 
-    /// A stage starts.
+    /// A stage starts. What the sampler holds stays, unless it resets it here.
     fn start(&mut self, _run: &Run) -> Result<()> {
         Ok(())
     }
 
-    /// What [`observe`](Self::observe) is to be told. Default: nothing, which costs nothing.
+    /// What [`observe`](Self::observe) is to be told in the stage that started. Default: nothing, which costs nothing.
     fn wants(&self) -> Wants {
         Wants::default()
     }
@@ -95,7 +103,7 @@ impl Plan<'_> {
 
     /// Restricts a stage to some options of a choice.
     pub fn allow(&mut self, stage: u32, choice: ChoiceIndex, options: &[u32]) -> Result<()> {
-        answer(self.0.allow(stage, choice, RSlice::from(options)))
+        answer(self.0.allow(stage, choice, RSlice::from(options), none()))
     }
 }
 
@@ -123,10 +131,9 @@ impl SampleContext<'_> {
         self.run().random(self.step())
     }
 
-    /// An architecture drawn uniformly from what the stage allows.
+    /// An architecture drawn uniformly from the valid ones of the stage.
     pub fn uniform(&self, random: &mut Random) -> Result<Architecture> {
-        let run = self.run();
-        (0..run.choice_count()).map(|choice| Ok(random.pick(&run.allowed(choice)?))).collect()
+        self.run().uniform(random)
     }
 }
 
@@ -195,6 +202,16 @@ impl Wants {
 pub struct Outcomes<'a>(pub(crate) OutcomesRef<'a>);
 
 impl Outcomes<'_> {
+    /// The run.
+    pub fn run(&self) -> Run<'_> {
+        Run(self.0.run())
+    }
+
+    /// Values of a parameter of the role `architecture`, at the end of the block.
+    pub fn parameter(&self, name: &str) -> Result<Vec<f64>> {
+        answer(self.0.parameter(name.into())).map(Into::into)
+    }
+
     /// Number of steps in the block.
     pub fn count(&self) -> u32 {
         self.0.count()

@@ -3,7 +3,7 @@
 use nshot_abi::host::{ProgressRef, SubnetRef};
 
 use crate::error::{Result, answer};
-use crate::run::{ChoiceIndex, Measure, Run};
+use crate::run::{ChoiceIndex, Run};
 use crate::sampler::no_state;
 use crate::settings::Settings;
 
@@ -61,6 +61,11 @@ pub trait LrScheduler: Sized + Send + 'static {
 pub struct Progress<'a>(pub(crate) ProgressRef<'a>);
 
 impl Progress<'_> {
+    /// The run.
+    pub fn run(&self) -> Run<'_> {
+        Run(self.0.run())
+    }
+
     /// The step, from 0.
     pub fn step(&self) -> u64 {
         self.0.step()
@@ -91,8 +96,8 @@ impl Subnet<'_> {
         answer(self.0.selected(choice)).map(Into::into)
     }
 
-    /// Its complexity.
-    pub fn complexity(&self, measure: Measure) -> Result<f64> {
-        answer(self.0.complexity(measure.name().into()))
+    /// Its complexity: `weights`, `params`, `macs`, or another measure of the run.
+    pub fn complexity(&self, measure: &str) -> Result<f64> {
+        answer(self.0.complexity(measure.into()))
     }
 }

@@ -90,15 +90,14 @@ impl Ask<'_> {
         self.run().random(self.round())
     }
 
-    /// An architecture drawn uniformly.
+    /// An architecture drawn uniformly from the valid ones.
     pub fn uniform(&self, random: &mut Random) -> Result<Architecture> {
-        let run = self.run();
-        (0..run.choice_count()).map(|choice| Ok(random.pick(&run.allowed(choice)?))).collect()
+        self.run().uniform(random)
     }
 
-    /// Cost of an architecture: `weights`, `params`, `macs`, or another that the manifest gives (`latency`).
-    pub fn cost(&self, architecture: &[u32], measure: &str) -> Result<f64> {
-        answer(self.0.cost(RSlice::from(architecture), measure.into()))
+    /// Values of a parameter of the role `architecture`.
+    pub fn parameter(&self, name: &str) -> Result<Vec<f64>> {
+        answer(self.0.parameter(name.into())).map(Into::into)
     }
 
     /// Adds an architecture to the round.
@@ -111,6 +110,11 @@ impl Ask<'_> {
 pub struct Scored<'a>(pub(crate) ScoredRef<'a>);
 
 impl Scored<'_> {
+    /// The run.
+    pub fn run(&self) -> Run<'_> {
+        Run(self.0.run())
+    }
+
     /// Number of architectures.
     pub fn count(&self) -> u32 {
         self.0.count()
@@ -121,7 +125,7 @@ impl Scored<'_> {
         answer(self.0.architecture(entry)).map(Into::into)
     }
 
-    /// A figure: `accuracy` (0 to 1), `nll`, `weights`, `params`, `macs`.
+    /// A figure: `accuracy` (0 to 1), `nll`, or a measure of complexity.
     pub fn value(&self, entry: u32, name: &str) -> Result<f64> {
         answer(self.0.value(entry, name.into()))
     }

@@ -75,6 +75,16 @@ pub trait SearchSpace: Sized + Send + Sync + 'static {
     /// The smallest and the largest architecture by weights.
     fn extremes(&self) -> (Architecture, Architecture);
 
+    /// The same by another measure: `weights`, `params`, `macs`, or a run's own. Default: by weights.
+    fn extremes_by(&self, _measure: &str) -> (Architecture, Architecture) {
+        self.extremes()
+    }
+
+    /// Whether a combination of options is one of the space. Default: every one is.
+    fn valid(&self, _architecture: &[u32]) -> bool {
+        true
+    }
+
     /// The representative of all architectures that are the same network when trained alone. Default: itself.
     fn canonical(&self, architecture: &[u32]) -> Result<Architecture> {
         Ok(architecture.to_vec())

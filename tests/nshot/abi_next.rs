@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::harness::{self, Run};
 
 /// What is copied of the project.
-const SOURCES: [&str; 4] = ["sdk", "host/loader", "tests/abi-next", "LICENSE-MIT"];
+const SOURCES: [&str; 3] = ["sdk", "host/loader", "tests/abi-next"];
 
 const PLUGIN: &str = "nshot-plugin-abi";
 const PACKAGES: [&str; 2] = ["nshot-abi-host", PLUGIN];
@@ -52,16 +52,17 @@ fn build<const N: usize>(
     let target = std::env::current_exe().unwrap().ancestors().nth(3).unwrap().join("abi-next");
     let root = target.join(version);
     lay_out(&root, version, changes);
+    let features = features.join(",");
     let (manifest, built) = (root.join("Cargo.toml"), target.join("build"));
     let names = packages.map(|package| format!("{package}-{version}"));
     let mut arguments = vec!["build", "--quiet", "--offline", "--manifest-path", manifest.to_str().unwrap()];
-    arguments.extend(["--target-dir", built.to_str().unwrap(), "--features", features.join(",").leak()]);
-    names.iter().for_each(|name| arguments.extend(["--package", name]));
+    arguments.extend(["--target-dir", built.to_str().unwrap(), "--features", &features]);
+    for name in &names {
+        arguments.extend(["--package", name]);
+    }
     harness::cargo(&arguments);
-    names.map(|name| match name.starts_with("nshot-plugin") {
-        true => built.join(format!("debug/lib{}.so", name.replace('-', "_"))),
-        false => built.join("debug").join(name),
-    })
+    let library = |name: &str| format!("lib{}.so", name.replace('-', "_"));
+    names.map(|name| built.join("debug").join(if name.starts_with(PLUGIN) { library(&name) } else { name }))
 }
 
 fn lay_out(root: &Path, version: &str, changes: &[Change]) {
@@ -164,6 +165,14 @@ fn abi_1_0_plugin_in_a_1_0_host() {
     assert_eq!(report["warnings"], json!([]));
 }
 
+/// Rust 1.85 links the record that the gate reads only if it is exported.
+#[test]
+fn abi_record_is_exported() {
+    let bytes = fs::read(&built().plugin[0]).unwrap();
+    let symbol = b"\0nshot_record_nshot_plugin_abi_now\0";
+    assert!(bytes.windows(symbol.len()).any(|window| window == symbol));
+}
+
 #[test]
 fn abi_1_0_plugin_in_a_1_1_host() {
     let report = drive(1, 0);
@@ -178,7 +187,7 @@ fn abi_1_1_plugin_in_a_1_1_host() {
     assert_eq!((&report["warnings"], &report["notes"]), (&json!([]), &json!("of ABI 1.1")));
     let components = &report["components"];
     let steps = |name: &str, last: &str| {
-        assert_eq!(components[name]["steps"].as_array().unwrap().last().unwrap(), last)
+        assert_eq!(components[name]["steps"].as_array().unwrap().last().unwrap(), last);
     };
     steps("getter", "architecture [10]");
     steps("attribute", "loss cross_entropy focus");
@@ -222,8 +231,8 @@ fn abi_changed_types_are_refused() {
             [
                 "`AbiError`: number of fields: expected 3, found 4; added `line`",
                 "`Run::choice_name`, argument 1: type: expected u32, found u64",
-                "`Plan::allow`: arguments: expected (RMut<'a>, u32, u32, RSlice<'a>), \
-                 found (RMut<'a>, u32, f64, u32, RSlice<'a>)",
+                "`Plan::allow`: arguments: expected (RMut<'a>, u32, u32, RSlice<'a>, \
+                 RSlice<'a>), found (RMut<'a>, u32, u32, RSlice<'a>, RSlice<'a>, f64)",
             ]
         );
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 
 use safetensors::SafeTensors;
 use tempfile::TempDir;
@@ -61,6 +61,17 @@ pub(crate) fn read_tensors(path: &Path) -> HashMap<String, (Vec<usize>, Vec<f64>
     all
 }
 
+/// Builds a plugin under `tests/plugins` with more arguments of rustc, and copies its library.
+pub(crate) fn copy_test_plugin(name: &str, arguments: &[&str], to: &Path) {
+    // However it is built, it has one place.
+    static BUILDING: Mutex<()> = Mutex::new(());
+    let _building = BUILDING.lock().unwrap();
+    let package = format!("nshot-test-{name}");
+    cargo(&[&["rustc", "--release", "--quiet", "--lib", "--package", &package, "--"], arguments].concat());
+    let library = format!("release/libtest_{}.so", name.replace('-', "_"));
+    std::fs::copy(target_folder().join(library), to).unwrap();
+}
+
 /// Runs cargo in the project; the test fails with its messages if it fails.
 pub(crate) fn cargo(arguments: &[&str]) {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
@@ -109,6 +120,8 @@ impl Bench {
         let mut command = Command::new(release().join("nshot"));
         command.args(arguments).current_dir(self.folder.path());
         command.env("HOME", self.folder.path()).env_remove("XDG_DATA_HOME");
+        // Several runs share the cores here; threads that spin while they wait would take them from one another.
+        command.env("OMP_WAIT_POLICY", "passive");
         command
     }
 

@@ -3,16 +3,26 @@
 //! | module | shows |
 //! |---|---|
 //! | `abi_next` | ABI 1.0 can grow: plugins and hosts of ABI 1.0 and 1.1, in all four ways |
+//! | `bad_manifest` | bad manifests, data and weights: one error that points at the line |
 //! | `bad_plugin` | plugins that go wrong in each call: one error that names plugin, component and call |
+//! | `bad_plugin_file` | plugin files and crates that cannot be used: one error and a hint |
+//! | `documentation` | what README, docs and examples say comes true |
 //! | `golden` | training equals the reference, number by number |
 //! | `nas_bench_201` | costs are the benchmark's, initial weights PyTorch's, CIFAR-10 trains |
+//! | `resume` | stopped, killed or damaged runs go on to the same files, byte for byte |
 
 // In a test a failure is a panic, in its helpers too.
 #![allow(clippy::unwrap_used)]
+// A path's debug form is its form in TOML.
+#![allow(clippy::unnecessary_debug_formatting)]
 
 mod abi_next;
+mod bad_manifest;
 mod bad_plugin;
+mod bad_plugin_file;
+mod documentation;
 mod golden;
 mod harness;
 mod nas_bench_201;
 mod refusals;
+mod resume;

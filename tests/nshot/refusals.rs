@@ -1,6 +1,7 @@
 //! What the tests of bad input share: one error and nothing else on standard error, and all of them on one page.
 
 use std::fmt::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -49,21 +50,22 @@ impl Page {
     }
 }
 
-/// Does something for each of the cases, some at a time.
+/// Does something for each of the cases, some at a time; says of all that failed.
 pub(crate) fn for_each<T: Sync>(cases: &[T], run: impl Fn(usize, &T) + Sync) {
-    let next = AtomicUsize::new(0);
-    std::thread::scope(|scope| {
-        for _ in 0..THREADS {
-            scope.spawn(|| {
-                while let Some((index, case)) = {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    cases.get(index).map(|case| (index, case))
-                } {
-                    run(index, case);
-                }
-            });
+    let (next, failed) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let work = || {
+        while let Some((index, case)) = {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            cases.get(index).map(|case| (index, case))
+        } {
+            if catch_unwind(AssertUnwindSafe(|| run(index, case))).is_err() {
+                failed.fetch_add(1, Ordering::Relaxed);
+            }
         }
-    });
+    };
+    std::thread::scope(|scope| (0..THREADS).for_each(|_| drop(scope.spawn(work))));
+    let failed = failed.into_inner();
+    assert!(failed == 0, "{failed} of {} cases failed", cases.len());
 }
 
 /// The error of a command that must fail, checked: exit status 1 or 2, no panic, one error, and no more than that on

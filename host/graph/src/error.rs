@@ -15,7 +15,7 @@ pub enum GraphError {
         nearest: Option<String>,
     },
     /// An attribute that the operation lacks.
-    #[error("node `{node}`: `{op}` has no attribute `{attribute}`; it has {known}; a newer host may have it{}", hint(nearest.as_deref()))]
+    #[error("node `{node}`: `{op}` has no attribute `{attribute}` in this host's ABI {}; it has {known}{}", crate::ABI_VERSION, hint(nearest.as_deref()))]
     #[allow(missing_docs)]
     UnknownAttribute { node: String, op: String, attribute: String, known: String, nearest: Option<String> },
     /// A required attribute is absent.

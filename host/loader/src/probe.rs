@@ -13,8 +13,9 @@ use std::time::{Duration, Instant};
 
 use nshot_abi::abi_stable::RRef;
 use nshot_abi::abi_stable::sabi_trait::TD_Opaque;
-use nshot_abi::abi_stable::std_types::{RResult, RStr};
+use nshot_abi::abi_stable::std_types::{ROption, RResult, RSlice, RStr};
 use nshot_abi::host::{Services, Services_TO};
+use nshot_abi::{Attribute, Value};
 use rustix::process::{DumpableBehavior, Pid, Resource, Rlimit, Signal, WaitId, WaitIdOptions};
 use serde::{Deserialize, Serialize};
 
@@ -211,9 +212,18 @@ fn load(path: &Path, root: &str) -> Result<String, Reason> {
 struct Silent;
 
 impl Services for Silent {
+    fn attribute(&self, _name: RStr<'_>) -> ROption<Value> {
+        ROption::RNone
+    }
+
     fn log(&self, _level: RStr<'_>, _target: RStr<'_>, _text: RStr<'_>) {}
 
-    fn scalar(&self, _name: RStr<'_>, _value: f64) -> nshot_abi::AbiResult<()> {
+    fn scalar(
+        &self,
+        _name: RStr<'_>,
+        _value: f64,
+        _attributes: RSlice<'_, Attribute>,
+    ) -> nshot_abi::AbiResult<()> {
         RResult::ROk(())
     }
 }

@@ -6,7 +6,8 @@ use nshot_abi::abi_stable::std_types::{RSlice, RStr};
 use nshot_abi::host;
 use nshot_abi::{AbiResult, Attribute};
 
-use super::{Named, answer};
+use super::{Named, Refusal, answer, refuse};
+use crate::manifest::LARGEST_EPOCHS;
 use crate::space::Space;
 
 /// More stages than this are taken for a mistake.
@@ -40,17 +41,19 @@ impl PlanHost {
         Self { space, stages: Vec::new() }
     }
 
-    fn add(&mut self, name: &str, attributes: &[Attribute]) -> Result<u32, String> {
+    fn add(&mut self, name: &str, attributes: &[Attribute]) -> Result<u32, Refusal> {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_.=".contains(c);
         if name.is_empty() || name.len() > 100 || name.starts_with('.') || !name.chars().all(plain) {
             let name: String = name.chars().take(40).collect();
-            return Err(format!("a stage is named `{name}`, expected letters, digits, `-`, `_`, `.`, `=`"));
+            return refuse(format!(
+                "a stage is named `{name}`, expected letters, digits, `-`, `_`, `.`, `=`"
+            ));
         }
         if self.stages.iter().any(|stage| stage.name == name) {
-            return Err(format!("the stage `{name}` is planned twice"));
+            return refuse(format!("the stage `{name}` is planned twice"));
         }
         if self.stages.len() >= STAGES {
-            return Err(format!("more than {STAGES} stages"));
+            return refuse(format!("more than {STAGES} stages"));
         }
         let mut named = Named::new("stage", attributes)?;
         let (weights, parent) = (named.text("weights")?, named.text("parent")?);
@@ -60,14 +63,16 @@ impl PlanHost {
             (None | Some("scratch"), None) => {}
             (Some("parent"), Some(parent)) if self.stages.iter().any(|stage| stage.name == *parent) => {}
             (Some("parent"), Some(parent)) => {
-                return Err(format!("stage `{name}` starts from `{parent}`, which is not planned before it"));
+                return refuse(format!(
+                    "stage `{name}` starts from `{parent}`, which is not planned before it"
+                ));
             }
-            (Some("parent"), None) => return Err(format!("stage `{name}` names no `parent`")),
+            (Some("parent"), None) => return refuse(format!("stage `{name}` names no `parent`")),
             (None | Some("scratch"), Some(_)) => {
-                return Err(format!("stage `{name}` has a `parent` but no `weights = \"parent\"`"));
+                return refuse(format!("stage `{name}` has a `parent` but no `weights = \"parent\"`"));
             }
             (Some(other), _) => {
-                return Err(format!(
+                return refuse(format!(
                     "stage `{name}`: `weights` is `{other}`, expected `scratch` or `parent`"
                 ));
             }
@@ -76,23 +81,32 @@ impl PlanHost {
             None | Some("fresh") => false,
             Some("continue") => true,
             Some(other) => {
-                return Err(format!(
+                return refuse(format!(
                     "stage `{name}`: `schedule` is `{other}`, expected `fresh` or `continue`"
                 ));
             }
         };
-        if epochs == Some(0) {
-            return Err(format!("stage `{name}` has 0 epochs"));
+        if let Some(epochs) = epochs
+            && !(1..=LARGEST_EPOCHS).contains(&epochs)
+        {
+            return refuse(format!("stage `{name}` has {epochs} epochs, expected 1 to {LARGEST_EPOCHS}"));
         }
         let allowed = self.space.all_options();
         self.stages.push(StagePlan { name: name.to_owned(), allowed, parent, epochs, continues });
         Ok(self.stages.len() as u32 - 1)
     }
 
-    fn restrict(&mut self, stage: u32, choice: u32, options: &[u32]) -> Result<(), String> {
+    fn restrict(
+        &mut self,
+        stage: u32,
+        choice: u32,
+        options: &[u32],
+        attributes: &[Attribute],
+    ) -> Result<(), Refusal> {
+        Named::new("allow", attributes)?.finish()?;
         let count = self.stages.len();
         let Some(stage) = self.stages.get_mut(stage as usize) else {
-            return Err(format!("there is no stage {stage}; {count} are planned"));
+            return refuse(format!("there is no stage {stage}; {count} are planned"));
         };
         let mut options = options.to_vec();
         options.sort_unstable();
@@ -108,7 +122,13 @@ impl host::Plan for PlanHost {
         answer(|| self.add(name.as_str(), attributes.as_slice()))
     }
 
-    fn allow(&mut self, stage: u32, choice: u32, options: RSlice<'_, u32>) -> AbiResult<()> {
-        answer(|| self.restrict(stage, choice, options.as_slice()))
+    fn allow(
+        &mut self,
+        stage: u32,
+        choice: u32,
+        options: RSlice<'_, u32>,
+        attributes: RSlice<'_, Attribute>,
+    ) -> AbiResult<()> {
+        answer(|| self.restrict(stage, choice, options.as_slice(), attributes.as_slice()))
     }
 }

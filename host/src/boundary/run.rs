@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use nshot_abi::abi_stable::std_types::{ROption, RSlice, RStr, RString, RVec};
 use nshot_abi::host;
-use nshot_abi::{AbiResult, Value};
+use nshot_abi::{AbiResult, Attribute, Value};
 
-use super::answer;
-use crate::selection::Selection;
-use crate::space::{Space, Task};
+use super::{Refusal, answer};
+use crate::space::{MEASURES, Space, Task, complexity};
 
 /// The task, for making a search space.
 pub struct TaskView(pub Task);
@@ -18,12 +17,12 @@ impl host::Task for TaskView {
         ROption::RNone
     }
 
-    fn input_shape(&self) -> RVec<u64> {
-        self.0.input_shape.to_vec().into()
+    fn input_shape(&self) -> AbiResult<RVec<u64>> {
+        AbiResult::ROk(self.0.input_shape.to_vec().into())
     }
 
-    fn classes(&self) -> u64 {
-        self.0.classes
+    fn classes(&self) -> AbiResult<u64> {
+        AbiResult::ROk(self.0.classes)
     }
 }
 
@@ -46,6 +45,8 @@ pub struct RunView {
     pub separated: Vec<u32>,
     /// Key of the component's stream of random numbers.
     pub random_key: u64,
+    /// Facts by name.
+    pub facts: Arc<Vec<Attribute>>,
 }
 
 impl RunView {
@@ -58,16 +59,16 @@ impl RunView {
 }
 
 impl host::Run for RunView {
-    fn attribute(&self, _: RStr<'_>) -> ROption<Value> {
-        ROption::RNone
+    fn attribute(&self, name: RStr<'_>) -> ROption<Value> {
+        self.facts.iter().find(|fact| fact.name == name.as_str()).map(|fact| fact.value.clone()).into()
     }
 
-    fn input_shape(&self) -> RVec<u64> {
-        self.space.task().input_shape.to_vec().into()
+    fn input_shape(&self) -> AbiResult<RVec<u64>> {
+        AbiResult::ROk(self.space.task().input_shape.to_vec().into())
     }
 
-    fn classes(&self) -> u64 {
-        self.space.task().classes
+    fn classes(&self) -> AbiResult<u64> {
+        AbiResult::ROk(self.space.task().classes)
     }
 
     fn choice_count(&self) -> u32 {
@@ -88,26 +89,37 @@ impl host::Run for RunView {
         answer(|| self.choice(choice).map(|_| self.allowed[choice as usize].clone().into()))
     }
 
-    fn smallest(&self) -> RVec<u32> {
-        self.space.smallest().to_vec().into()
+    fn valid(&self, architecture: RSlice<'_, u32>) -> AbiResult<bool> {
+        answer(|| {
+            let architecture = architecture.as_slice();
+            if self.space.check(architecture).is_err() {
+                return Ok(false);
+            }
+            let allowed =
+                architecture.iter().zip(&*self.allowed).all(|(option, allowed)| allowed.contains(option));
+            Ok::<_, Refusal>(allowed && self.space.valid(architecture)?)
+        })
     }
 
-    fn largest(&self) -> RVec<u32> {
-        self.space.largest().to_vec().into()
+    fn extreme(&self, measure: RStr<'_>, largest: bool) -> AbiResult<RVec<u32>> {
+        answer(|| Ok::<_, Refusal>(self.space.extreme(measure.as_str(), largest)?.into()))
+    }
+
+    fn measures(&self) -> AbiResult<RVec<RString>> {
+        AbiResult::ROk(MEASURES.map(RString::from).to_vec().into())
     }
 
     fn complexity(&self, architecture: RSlice<'_, u32>, measure: RStr<'_>) -> AbiResult<f64> {
         answer(|| {
             self.space.check(architecture.as_slice())?;
-            let subnet = self.space.subnet(&Selection::of(architecture.as_slice()))?;
-            subnet.complexity(measure.as_str())
+            complexity(self.space.cost(architecture.as_slice())?, measure.as_str())
         })
     }
 
     fn to_text(&self, architecture: RSlice<'_, u32>) -> AbiResult<RString> {
         answer(|| {
             self.space.check(architecture.as_slice())?;
-            self.space.to_text(architecture.as_slice()).map(RString::from).map_err(String::from)
+            Ok::<_, Refusal>(RString::from(self.space.to_text(architecture.as_slice())?))
         })
     }
 
@@ -123,12 +135,12 @@ impl host::Run for RunView {
         self.steps_per_epoch
     }
 
-    fn split_choices(&self) -> RVec<u32> {
-        self.split.clone().into()
+    fn split_choices(&self) -> AbiResult<RVec<u32>> {
+        AbiResult::ROk(self.split.clone().into())
     }
 
-    fn separated_choices(&self) -> RVec<u32> {
-        self.separated.clone().into()
+    fn separated_choices(&self) -> AbiResult<RVec<u32>> {
+        AbiResult::ROk(self.separated.clone().into())
     }
 
     fn random_key(&self) -> u64 {

@@ -10,7 +10,7 @@ use nshot_abi::{AbiResult, Value};
 
 use super::{RunView, answer};
 use crate::selection::Selection;
-use crate::space::{Space, Subnet};
+use crate::space::{Space, Subnet, complexity};
 
 /// The moment at which a step is sampled.
 pub struct SampleView<'a> {
@@ -38,6 +38,12 @@ impl host::Sample for SampleView<'_> {
     }
 }
 
+/// The options of a path at a choice.
+fn selected(path: &Selection, choice: u32) -> Result<RVec<u32>, String> {
+    let picked = path.0.get(choice as usize).map(|picked| picked.options.clone().into());
+    picked.ok_or_else(|| format!("there is no choice {choice}; the space has {}", path.0.len()))
+}
+
 /// What the paths of a step selected.
 pub struct PathsView<'a> {
     /// The space.
@@ -48,6 +54,8 @@ pub struct PathsView<'a> {
     pub separated: &'a [u32],
     /// The step within the stage.
     pub step: u64,
+    /// The run, as the state groups see it.
+    pub run: &'a RunView,
 }
 
 impl PathsView<'_> {
@@ -55,8 +63,8 @@ impl PathsView<'_> {
     ///
     /// # Errors
     /// A path takes several options there, or paths differ.
-    pub fn default_group(&self) -> Result<u32, String> {
-        let mut group = 0_u32;
+    pub fn default_group(&self) -> Result<u64, String> {
+        let mut group = 0_u64;
         for &choice in self.separated {
             let at = &self.space.choices()[choice as usize];
             let mut options = self.paths.iter().map(|path| &path.0[choice as usize].options[..]);
@@ -69,9 +77,9 @@ impl PathsView<'_> {
                 ));
             };
             group = group
-                .checked_mul(at.options.len() as u32)
-                .and_then(|group| group.checked_add(*option))
-                .ok_or("more than 2^32 state groups")?;
+                .checked_mul(at.options.len() as u64)
+                .and_then(|group| group.checked_add(u64::from(*option)))
+                .ok_or("more than 2^64 state groups")?;
         }
         Ok(group)
     }
@@ -80,6 +88,10 @@ impl PathsView<'_> {
 impl host::Paths for PathsView<'_> {
     fn attribute(&self, _: RStr<'_>) -> ROption<Value> {
         ROption::RNone
+    }
+
+    fn run(&self) -> Run_TO<'_, RRef<'_, ()>> {
+        Run_TO::from_ptr(self.run, TD_Opaque)
     }
 
     fn step(&self) -> u64 {
@@ -92,19 +104,25 @@ impl host::Paths for PathsView<'_> {
 
     fn selected(&self, path: u32, choice: u32) -> AbiResult<RVec<u32>> {
         answer(|| {
-            let picked = self.paths.get(path as usize).and_then(|path| path.0.get(choice as usize));
-            picked.map(|picked| picked.options.clone().into()).ok_or("no such path or choice")
+            let count = self.paths.len();
+            let selection = self.paths.get(path as usize);
+            selected(
+                selection.ok_or_else(|| format!("there is no path {path}; the step has {count}"))?,
+                choice,
+            )
         })
     }
 
-    fn default_group(&self) -> AbiResult<u32> {
+    fn default_group(&self) -> AbiResult<u64> {
         answer(|| PathsView::default_group(self))
     }
 }
 
 /// How far the stage's schedule is.
-#[derive(Debug, Clone, Copy)]
-pub struct ProgressView {
+#[derive(Clone, Copy)]
+pub struct ProgressView<'a> {
+    /// The run, as the scheduler sees it.
+    pub run: &'a RunView,
     /// The step, from 0.
     pub step: u64,
     /// Steps of the whole schedule.
@@ -113,7 +131,11 @@ pub struct ProgressView {
     pub steps_per_epoch: u64,
 }
 
-impl host::Progress for ProgressView {
+impl host::Progress for ProgressView<'_> {
+    fn run(&self) -> Run_TO<'_, RRef<'_, ()>> {
+        Run_TO::from_ptr(self.run, TD_Opaque)
+    }
+
     fn attribute(&self, _: RStr<'_>) -> ROption<Value> {
         ROption::RNone
     }
@@ -145,13 +167,10 @@ impl host::Subnet for SubnetView<'_> {
     }
 
     fn selected(&self, choice: u32) -> AbiResult<RVec<u32>> {
-        answer(|| {
-            let picked = self.selection.0.get(choice as usize);
-            picked.map(|picked| picked.options.clone().into()).ok_or("no such choice")
-        })
+        answer(|| selected(self.selection, choice))
     }
 
     fn complexity(&self, measure: RStr<'_>) -> AbiResult<f64> {
-        answer(|| self.subnet.complexity(measure.as_str()))
+        answer(|| complexity(self.subnet.cost, measure.as_str()))
     }
 }

@@ -2,11 +2,11 @@
 
 use std::cell::RefCell;
 
-use nshot_abi::abi_stable::std_types::RStr;
-use nshot_abi::{AbiResult, host};
+use nshot_abi::abi_stable::std_types::{ROption, RSlice, RStr};
+use nshot_abi::{AbiResult, Attribute, Value, host};
 use serde::{Deserialize, Serialize};
 
-use super::answer;
+use super::{Named, answer, refuse};
 
 /// Longer texts of a plugin's are cut.
 const TEXT_LENGTH: usize = 8192;
@@ -54,6 +54,16 @@ pub fn put_scalars(scalars: Vec<Scalar>) {
 }
 
 impl host::Services for HostServices {
+    fn attribute(&self, name: RStr<'_>) -> ROption<Value> {
+        let (major, minor) = nshot_abi::VERSION;
+        match name.as_str() {
+            "abi" => ROption::RSome(Value::Ints([i64::from(major), i64::from(minor)].as_slice().into())),
+            "host_version" => ROption::RSome(Value::Text(env!("CARGO_PKG_VERSION").into())),
+            "stopping" => ROption::RSome(Value::Bool(crate::signals::stop_requested().is_some())),
+            _ => ROption::RNone,
+        }
+    }
+
     fn log(&self, level: RStr<'_>, target: RStr<'_>, text: RStr<'_>) {
         let _ = answer(|| {
             let component = COMPONENT.with_borrow(Clone::clone);
@@ -69,22 +79,26 @@ impl host::Services for HostServices {
         });
     }
 
-    fn scalar(&self, name: RStr<'_>, value: f64) -> AbiResult<()> {
+    fn scalar(&self, name: RStr<'_>, value: f64, attributes: RSlice<'_, Attribute>) -> AbiResult<()> {
         answer(|| {
+            Named::new("scalar", attributes.as_slice())?.finish()?;
             let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
             if name.is_empty() || name.len() > 100 || !name.chars().all(plain) {
                 let name: String = name.chars().take(40).collect();
-                return Err(format!(
+                return refuse(format!(
                     "a figure is named `{name}`, expected letters, digits, `-`, `_`, `.`, `/`"
                 ));
             }
             if !value.is_finite() {
-                return Err(format!("the figure `{name}` is {value}, expected a finite number"));
+                return refuse(format!("the figure `{name}` is {value}, expected a finite number"));
             }
             let component = COMPONENT.with_borrow(Clone::clone);
+            if component.is_empty() {
+                return refuse("figures are recorded within a call, on the thread that makes it");
+            }
             RECORDED.with_borrow_mut(|recorded| {
                 if recorded.len() >= SCALARS {
-                    return Err(format!("more than {SCALARS} figures in one step"));
+                    return refuse(format!("more than {SCALARS} figures in one step"));
                 }
                 recorded.push(Scalar { component, name: name.to_string(), value });
                 Ok(())

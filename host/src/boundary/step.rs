@@ -6,7 +6,7 @@ use nshot_abi::abi_stable::std_types::{RSlice, RStr};
 use nshot_abi::host;
 use nshot_abi::{AbiResult, Attribute};
 
-use super::{Named, answer};
+use super::{Named, Refusal, answer, refuse, shown};
 use crate::selection::{Picked, Selection, Weighting};
 use crate::space::Space;
 
@@ -103,27 +103,30 @@ impl StepHost {
         Ok(plans)
     }
 
-    fn path_mut(&mut self, path: u32) -> Result<&mut (Vec<Option<Picked>>, Vec<Loss>), String> {
+    fn path_mut(&mut self, path: u32) -> Result<&mut (Vec<Option<Picked>>, Vec<Loss>), Refusal> {
         let count = self.paths.len();
         self.paths
             .get_mut(path as usize)
-            .ok_or_else(|| format!("there is no path {path}; the step has {count}"))
+            .ok_or_else(|| format!("there is no path {path}; the step has {count}").into())
     }
 
-    fn allows(&self, choice: usize, options: &[u32]) -> Result<(), String> {
+    fn allows(&self, choice: usize, options: &[u32]) -> Result<(), Refusal> {
         self.space.check_options(choice as u32, options)?;
         let allowed = &self.allowed[choice];
         match options.iter().find(|option| !allowed.contains(option)) {
             None => Ok(()),
-            Some(option) => Err(format!(
+            Some(option) => refuse(format!(
                 "option {option} of the choice `{}` is outside the current stage, which allows {allowed:?}",
                 self.space.choices()[choice].name
             )),
         }
     }
 
-    fn take(&mut self, path: u32, architecture: &[u32]) -> Result<(), String> {
+    fn take(&mut self, path: u32, architecture: &[u32]) -> Result<(), Refusal> {
         self.space.check(architecture)?;
+        if !self.space.valid(architecture)? {
+            return refuse(format!("the architecture {architecture:?}, which is not valid in this space"));
+        }
         for (choice, option) in architecture.iter().enumerate() {
             self.allows(choice, &[*option])?;
         }
@@ -138,7 +141,7 @@ impl StepHost {
         choice: u32,
         options: &[u32],
         attributes: &[Attribute],
-    ) -> Result<(), String> {
+    ) -> Result<(), Refusal> {
         self.allows_distinct(choice, options)?;
         let mut named = Named::new("select", attributes)?;
         let (weights, parameter) = (named.numbers("weights")?, named.text("parameter")?);
@@ -152,28 +155,28 @@ impl StepHost {
                 Weighting::Fixed(order.iter().map(|&index| weights[index].to_bits()).collect())
             }
             (Some(weights), None) => {
-                return Err(format!("{} weights for {} options", weights.len(), options.len()));
+                return refuse(format!("{} weights for {} options", weights.len(), options.len()));
             }
             (None, Some(name)) => {
                 self.space.check_weighting(choice, &name).map(|()| Weighting::Parameter(name))?
             }
-            (Some(_), Some(_)) => return Err("`select` takes `weights` or `parameter`, not both".to_owned()),
+            (Some(_), Some(_)) => return refuse("`select` takes `weights` or `parameter`, not both"),
         };
         let options = order.iter().map(|&index| options[index]).collect();
         self.path_mut(path)?.0[choice as usize] = Some(Picked { options, weighting });
         Ok(())
     }
 
-    fn allows_distinct(&self, choice: u32, options: &[u32]) -> Result<(), String> {
+    fn allows_distinct(&self, choice: u32, options: &[u32]) -> Result<(), Refusal> {
         self.space.check_options(choice, options)?;
         self.allows(choice as usize, options)?;
         match options.iter().enumerate().find(|(index, option)| options[..*index].contains(option)) {
             None => Ok(()),
-            Some((_, option)) => Err(format!("option {option} is selected twice")),
+            Some((_, option)) => refuse(format!("option {option} is selected twice")),
         }
     }
 
-    fn add_loss(&mut self, path: u32, kind: &str, attributes: &[Attribute]) -> Result<(), String> {
+    fn add_loss(&mut self, path: u32, kind: &str, attributes: &[Attribute]) -> Result<(), Refusal> {
         let mut named = Named::new("loss", attributes)?;
         let weight = named.number("weight")?.unwrap_or(1.0);
         let output = named.text("output")?.unwrap_or_else(|| "logits".to_owned());
@@ -182,22 +185,23 @@ impl StepHost {
             "cross_entropy" => {
                 let smoothing = named.number("smoothing")?.unwrap_or(0.0);
                 if !(0.0..=1.0).contains(&smoothing) {
-                    return Err(format!("`smoothing` is {smoothing}, expected 0 to 1"));
+                    return refuse(format!("`smoothing` is {smoothing}, expected 0 to 1"));
                 }
                 (LossKind::CrossEntropy { smoothing }, "labels")
             }
             "distillation" => {
                 let temperature = named.number("temperature")?.unwrap_or(1.0);
                 if temperature <= 0.0 {
-                    return Err(format!("`temperature` is {temperature}, expected a number above 0"));
+                    return refuse(format!("`temperature` is {temperature}, expected a number above 0"));
                 }
                 (LossKind::Distillation { temperature }, "path")
             }
             "mse" => (LossKind::MeanSquaredError, "path"),
             other => {
-                return Err(format!(
-                    "unknown loss `{other}`; this host has cross_entropy, distillation, mse"
-                ));
+                return Err(Refusal::unknown(format!(
+                    "unknown loss `{}`; this host has `cross_entropy`, `distillation`, `mse`",
+                    shown(other)
+                )));
             }
         };
         named.finish()?;
@@ -205,10 +209,10 @@ impl StepHost {
             ("labels", None, "labels") => Target::Labels,
             ("path", Some(other), "path") if other < u64::from(path) => Target::Path(other as u32),
             ("path", Some(other), "path") => {
-                return Err(format!("the target of path {path} is path {other}, expected an earlier one"));
+                return refuse(format!("the target of path {path} is path {other}, expected an earlier one"));
             }
             (found, _, expected) => {
-                return Err(format!("the target is `{found}`, expected `{expected}` and, for it, `path`"));
+                return refuse(format!("the target is `{found}`, expected `{expected}` and, for it, `path`"));
             }
         };
         self.path_mut(path)?.1.push(Loss { kind, weight, output, target });
@@ -217,11 +221,15 @@ impl StepHost {
 }
 
 impl host::Step for StepHost {
+    fn set(&mut self, attributes: RSlice<'_, Attribute>) -> AbiResult<()> {
+        answer(|| Named::new("set", attributes.as_slice())?.finish())
+    }
+
     fn path(&mut self, attributes: RSlice<'_, Attribute>) -> AbiResult<u32> {
         answer(|| {
             Named::new("path", attributes.as_slice())?.finish()?;
             if self.paths.len() >= PATHS {
-                return Err(format!("more than {PATHS} paths in one step"));
+                return refuse(format!("more than {PATHS} paths in one step"));
             }
             self.paths.push((vec![None; self.space.choices().len()], Vec::new()));
             Ok(self.paths.len() as u32 - 1)

@@ -1,19 +1,34 @@
 //! Lends the lists of one update to an optimizer.
 
+use nshot_abi::abi_stable::RRef;
+use nshot_abi::abi_stable::sabi_trait::TD_Opaque;
 use nshot_abi::abi_stable::std_types::{ROption, RSlice, RStr, RString, RVec};
-use nshot_abi::host;
+use nshot_abi::host::{self, Run_TO, ValueRange};
 use nshot_abi::{AbiResult, Attribute, Value};
-use nshot_graph::ParameterSpec;
+use nshot_graph::{ParameterSpec, Role};
 use nshot_torch::{SlotInit, UpdateTable};
 
-use super::{Named, answer, graph_attributes};
+use super::{Named, Refusal, RunView, answer, graph_attributes};
 
 /// One update.
 pub struct UpdateHost<'a> {
     table: UpdateTable<'a>,
     specs: Vec<&'a ParameterSpec>,
     counts: Vec<u64>,
-    learning_rate: f64,
+    at: UpdateMoment<'a>,
+}
+
+/// When an update is made, and how.
+#[derive(Clone, Copy)]
+pub struct UpdateMoment<'a> {
+    /// The run, as the optimizer sees it.
+    pub run: &'a RunView,
+    /// The step within the stage.
+    pub step: u64,
+    /// The state group.
+    pub group: u64,
+    /// The learning rate.
+    pub learning_rate: f64,
 }
 
 impl<'a> UpdateHost<'a> {
@@ -22,9 +37,9 @@ impl<'a> UpdateHost<'a> {
         table: UpdateTable<'a>,
         specs: Vec<&'a ParameterSpec>,
         counts: Vec<u64>,
-        learning_rate: f64,
+        at: UpdateMoment<'a>,
     ) -> Self {
-        Self { table, specs, counts, learning_rate }
+        Self { table, specs, counts, at }
     }
 
     fn spec(&self, parameter: u32) -> Result<&'a ParameterSpec, String> {
@@ -39,8 +54,20 @@ impl host::Update for UpdateHost<'_> {
         ROption::RNone
     }
 
+    fn run(&self) -> Run_TO<'_, RRef<'_, ()>> {
+        Run_TO::from_ptr(self.at.run, TD_Opaque)
+    }
+
+    fn step(&self) -> u64 {
+        self.at.step
+    }
+
+    fn group(&self) -> u64 {
+        self.at.group
+    }
+
     fn learning_rate(&self) -> f64 {
-        self.learning_rate
+        self.at.learning_rate
     }
 
     fn count(&self) -> u32 {
@@ -55,16 +82,23 @@ impl host::Update for UpdateHost<'_> {
         answer(|| self.spec(parameter).map(|spec| spec.shape.iter().map(|&size| size as u64).collect()))
     }
 
-    fn roles(&self) -> RVec<RString> {
-        self.specs.iter().map(|spec| spec.role.name().into()).collect()
+    fn with_role(&self, role: RStr<'_>) -> AbiResult<RVec<u32>> {
+        answer(|| {
+            let role = Role::from_name(role.as_str())?;
+            let with = self.specs.iter().enumerate().filter(|(_, spec)| spec.role == role);
+            Ok::<_, Refusal>(with.map(|(index, _)| index as u32).collect())
+        })
     }
 
     fn parameters(&mut self) -> AbiResult<u32> {
         answer(|| Ok::<_, String>(self.table.parameters()))
     }
 
-    fn gradients(&mut self) -> AbiResult<u32> {
-        answer(|| Ok::<_, String>(self.table.gradients()))
+    fn gradients(&mut self, attributes: RSlice<'_, Attribute>) -> AbiResult<u32> {
+        answer(|| {
+            Named::new("gradients", attributes.as_slice())?.finish()?;
+            Ok::<_, Refusal>(self.table.gradients())
+        })
     }
 
     fn slot(&mut self, name: RStr<'_>, attributes: RSlice<'_, Attribute>) -> AbiResult<u32> {
@@ -72,8 +106,8 @@ impl host::Update for UpdateHost<'_> {
             let mut named = Named::new("slot", attributes.as_slice())?;
             let init = named.text("init")?;
             named.finish()?;
-            let init = SlotInit::parse(init.as_deref().unwrap_or("zeros")).map_err(|e| e.to_string())?;
-            self.table.slot(name.as_str(), init).map(|slot| slot.handle).map_err(|e| e.to_string())
+            let init = SlotInit::parse(init.as_deref().unwrap_or("zeros"))?;
+            Ok::<_, Refusal>(self.table.slot(name.as_str(), init)?.handle)
         })
     }
 
@@ -93,10 +127,11 @@ impl host::Update for UpdateHost<'_> {
         name: RStr<'_>,
         lists: RSlice<'_, u32>,
         attributes: RSlice<'_, Attribute>,
-    ) -> AbiResult<u32> {
+    ) -> AbiResult<ValueRange> {
         answer(|| {
             let attributes = graph_attributes(attributes.as_slice());
-            self.table.op(name.as_str(), lists.as_slice(), &attributes)
+            let first = self.table.op(name.as_str(), lists.as_slice(), &attributes)?;
+            Ok::<_, Refusal>(ValueRange { first, count: 1 })
         })
     }
 }

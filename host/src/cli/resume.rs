@@ -12,7 +12,7 @@ use super::Outcome;
 /// It uses the plugins that the run began with, also if they were built anew since. On a CPU the results are those of a
 /// run that was never stopped.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:  nshot resume runs/quick")]
+#[command(after_help = "Example:  nshot resume runs/first-run")]
 pub(super) struct Arguments {
     /// The run directory.
     directory: PathBuf,

@@ -14,7 +14,9 @@ use super::Outcome;
 /// Everything is checked before the first step: keys, plugins and their settings, data, device, shapes. Ctrl-C stops at
 /// the next step with a checkpoint; `nshot resume` goes on.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:  nshot run examples/quick.toml --set train.epochs=2 --directory runs/short")]
+#[command(
+    after_help = "Example:  nshot run examples/first-run.toml --set train.epochs=2 --directory runs/short"
+)]
 pub(super) struct Arguments {
     /// The manifest, a TOML file.
     manifest: PathBuf,

@@ -30,7 +30,7 @@ pub(super) struct List {
 
 /// Shows a run: where it stands, what it was made of.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:  nshot runs show runs/quick")]
+#[command(after_help = "Example:  nshot runs show runs/first-run")]
 pub(super) struct Show {
     /// The run directory.
     #[arg(value_name = "DIR")]

@@ -128,7 +128,8 @@ fn suggestion(name: &str, expected: &[&str]) -> String {
     }
 }
 
-fn one_of(names: &[&str]) -> String {
+/// The names as alternatives.
+pub(crate) fn one_of(names: &[&str]) -> String {
     let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
     match names.as_slice() {
         [] => "nothing".to_owned(),
@@ -139,7 +140,7 @@ fn one_of(names: &[&str]) -> String {
 }
 
 /// The name that was probably meant.
-fn nearest<'a>(name: &str, names: &[&'a str]) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(name: &str, names: &[&'a str]) -> Option<&'a str> {
     let scored =
         names.iter().map(|candidate| (strsim::normalized_damerau_levenshtein(name, candidate), *candidate));
     scored.filter(|(score, _)| *score >= 0.5).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| name)

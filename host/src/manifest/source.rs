@@ -154,6 +154,7 @@ impl Source {
         let found = self.text.get(span.clone()).unwrap_or_default();
         let message = match error.message() {
             "duplicate key" => format!("the key `{}` is given twice", found.trim_matches(['"', '\''])),
+            other if other.contains("` as i128") => format!("the number {found} has more than 64 bits"),
             other => format!("this is no TOML: {other}"),
         };
         self.point(&span, Failure::usage(message))

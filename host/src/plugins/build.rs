@@ -53,5 +53,9 @@ fn cdylib(message: &Value, manifest: &Path) -> Option<PathBuf> {
             == manifest.canonicalize().ok()?
         && message.get("target")?.get("crate_types")?.as_array()?.iter().any(|kind| kind == "cdylib");
     let files = message.get("filenames")?.as_array()?;
-    files.iter().filter_map(Value::as_str).find(|file| made && file.ends_with(".so")).map(PathBuf::from)
+    files
+        .iter()
+        .filter_map(Value::as_str)
+        .find(|file| made && Path::new(file).extension().is_some_and(|kind| kind == "so"))
+        .map(PathBuf::from)
 }

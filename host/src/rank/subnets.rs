@@ -20,7 +20,7 @@ pub(super) fn finally(experiment: &Experiment) -> Result<Assigned> {
     let Some(rank) = &experiment.manifest.rank else { return Ok(Vec::new()) };
     let subnets = match listed(&experiment.space, rank)? {
         Some(listed) => listed,
-        None => drawn(experiment, &experiment.space.all_options(), rank.subnets.unwrap_or(SUBNETS)),
+        None => drawn(experiment, &experiment.space.all_options(), rank.subnets.unwrap_or(SUBNETS))?,
     };
     let assigned = subnets.into_iter().filter_map(|subnet| Some((stage_of(experiment, &subnet)?, subnet)));
     Ok(assigned.collect())
@@ -32,7 +32,7 @@ pub(super) fn of_stage(experiment: &Experiment, stage: usize) -> Result<Vec<Arch
     let allowed = &experiment.stages[stage].allowed;
     Ok(match listed(&experiment.space, rank)? {
         Some(listed) => listed.into_iter().filter(|subnet| holds(allowed, subnet)).collect(),
-        None => drawn(experiment, allowed, rank.subnets.unwrap_or(SUBNETS)),
+        None => drawn(experiment, allowed, rank.subnets.unwrap_or(SUBNETS))?,
     })
 }
 
@@ -42,7 +42,15 @@ pub(super) fn of_stage(experiment: &Experiment, stage: usize) -> Result<Vec<Arch
 /// The list cannot be read, or no stage holds a subnet of it; the data cannot be batched as asked.
 pub fn check(experiment: &Experiment) -> Result<()> {
     let Some(rank) = &experiment.manifest.rank else { return Ok(()) };
-    experiment.data.rank_batches(rank.batch_size, rank.images, nshot_data::Layout::Nhwc)?;
+    let manifest = &experiment.manifest;
+    if let Err(error) = experiment.data.rank_batches(rank.batch_size, rank.images, nshot_data::Layout::Nhwc) {
+        let key = error.key().unwrap_or("rank").to_owned();
+        return Err(manifest.locate(&key, error.into()));
+    }
+    check_list(experiment, rank).map_err(|failure| manifest.locate("rank.architectures", failure))
+}
+
+fn check_list(experiment: &Experiment, rank: &RankConfig) -> Result<()> {
     for subnet in listed(&experiment.space, rank)?.into_iter().flatten() {
         if stage_of(experiment, &subnet).is_none() {
             let text = experiment.space.to_text(&subnet)?;
@@ -92,22 +100,27 @@ pub fn read_list(space: &Space, path: &Path) -> Result<Vec<Architecture>> {
 }
 
 /// Different subnets, drawn uniformly; all of them, in order, if there are no more than that.
-fn drawn(experiment: &Experiment, allowed: &[Vec<u32>], count: u64) -> Vec<Architecture> {
+fn drawn(experiment: &Experiment, allowed: &[Vec<u32>], count: u64) -> Result<Vec<Architecture>> {
     let size: f64 = allowed.iter().map(|options| options.len() as f64).product();
     if size <= count as f64 {
-        return all(allowed);
+        let valid = |subnet: Architecture| Ok(experiment.space.valid(&subnet)?.then_some(subnet));
+        return all(allowed).into_iter().map(valid).filter_map(Result::transpose).collect();
     }
     let mut stream = Key::new(experiment.manifest.seed.sampling, "ranking").stream((0, 0));
     let mut seen = HashSet::new();
     let mut subnets = Vec::new();
-    while (subnets.len() as u64) < count {
+    // A space with few valid subnets has fewer than asked for.
+    for _ in 0..count.saturating_mul(1000) {
         let pick = |options: &Vec<u32>| options[stream.below(options.len() as u64) as usize];
         let subnet: Architecture = allowed.iter().map(pick).collect();
-        if seen.insert(subnet.clone()) {
+        if seen.insert(subnet.clone()) && experiment.space.valid(&subnet)? {
             subnets.push(subnet);
+            if subnets.len() as u64 == count {
+                break;
+            }
         }
     }
-    subnets
+    Ok(subnets)
 }
 
 /// Every subnet, the first choice most significant.

@@ -33,13 +33,13 @@ pub fn read_scores(path: &Path) -> Result<Vec<Score>> {
 }
 
 /// The scores that an earlier process left in a partial file, as far as they are whole and in order.
-pub(super) fn resume(path: &Path, texts: &[String]) -> Result<Vec<Score>> {
-    let Ok(bytes) = std::fs::read(path) else { return Ok(Vec::new()) };
+pub(super) fn resume(path: &Path, texts: &[String]) -> Vec<Score> {
+    let Ok(bytes) = std::fs::read(path) else { return Vec::new() };
     // A line without its end may be cut inside a number.
     let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
     let mut reader = csv::Reader::from_reader(&bytes[..whole]);
     let rows = reader.deserialize::<Score>().map_while(Result::ok);
-    Ok(rows.zip(texts).take_while(|(row, text)| row.architecture == **text).map(|(row, _)| row).collect())
+    rows.zip(texts).take_while(|(row, text)| row.architecture == **text).map(|(row, _)| row).collect()
 }
 
 /// Appends scores to a partial file, each flushed.

@@ -6,15 +6,17 @@ use nshot_graph::Op;
 use nshot_torch::{Pass, Tensor};
 
 use super::stage::{DeviceBatch, Stage};
-use crate::boundary::{Loss, LossKind, PathPlan, Target};
+use crate::boundary::{Loss, LossKind, OptionMark, PathPlan, Target};
 use crate::experiment::Experiment;
-use crate::failure::{Failure, Result};
+use crate::failure::Result;
 use crate::space::Subnet;
 
 /// What the paths of a step left behind, beside the gradients in the store.
 pub(super) struct ForwardPass {
     /// Sorted indices of the parameters that any path reached.
     pub(super) reached: Vec<usize>,
+    /// Parameters that belong to an option of the step's only path, if the sampler wants their norms.
+    pub(super) owned: Vec<(OptionMark, usize)>,
     /// Each path's loss before any scaling, on the device.
     pub(super) losses: Vec<Tensor>,
     /// Each path's factor of the base learning rate.
@@ -49,6 +51,12 @@ impl Stage {
             factors.push(experiment.scheduler.factor(at, &path.selection, &subnet)?);
             subnets.push(subnet);
         }
+        let wants = experiment.wants;
+        if paths.len() > 1 && (wants.path_gradient_norm || wants.option_gradient_norm) {
+            let text =
+                format!("{} paths, but the norms that it wants are given for steps of one path", paths.len());
+            return Err(experiment.sampler.identity().failure("sample", &text));
+        }
         let base = experiment.manifest.train.lr;
         let (learning_rate, scales) = scaling(base, &factors, experiment.scale_invariant);
 
@@ -70,7 +78,8 @@ impl Stage {
         reached.sort_unstable();
         reached.dedup();
         let images = batch.images * paths.len() as u64;
-        Ok(ForwardPass { reached, losses, factors, learning_rate, images })
+        let owned = if wants.option_gradient_norm { subnets[0].owned.clone() } else { Vec::new() };
+        Ok(ForwardPass { reached, owned, losses, factors, learning_rate, images })
     }
 
     fn run_path(
@@ -95,7 +104,7 @@ impl Stage {
             path: path as u64,
         };
         nshot_torch::forward(&subnet.graph, &subnet.training, &self.store, &inputs, pass)
-            .map_err(|error| Failure::from(error).context(&format!("step {}", self.step)))
+            .map_err(|error| experiment.space.identity().failure("describe", &error.to_string()))
     }
 }
 

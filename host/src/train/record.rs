@@ -3,7 +3,7 @@
 use nshot_torch::Tensor;
 use serde_json::{Map, Value, json};
 
-use super::stage::Stage;
+use super::stage::{Norms, Stage};
 use crate::boundary::Scalar;
 use crate::experiment::Experiment;
 use crate::failure::{Failure, Result};
@@ -12,6 +12,9 @@ use crate::output::Output;
 use crate::progress::{Figures, Progress};
 use crate::selection::Selection;
 
+/// What helps where numbers are not finite.
+pub(super) const UNSTABLE: &str = "lower `train.lr`, or set `train.clip_norm`";
+
 /// A step whose figures are still on the device.
 pub(super) struct Pending {
     pub(super) step: u64,
@@ -19,8 +22,8 @@ pub(super) struct Pending {
     pub(super) losses: Vec<Tensor>,
     pub(super) factors: Vec<f64>,
     pub(super) learning_rate: f64,
-    pub(super) group: u32,
-    pub(super) norm: Tensor,
+    pub(super) group: u64,
+    pub(super) norms: Norms,
     pub(super) scalars: Vec<Scalar>,
     pub(super) images: u64,
 }
@@ -30,20 +33,30 @@ pub(super) struct Record {
     pending: Pending,
     losses: Vec<f64>,
     norm: f64,
+    /// Choice, option, norm.
+    options: Vec<(u32, u32, f64)>,
 }
 
 impl Record {
     /// Reads the figures of a block in one transfer.
     pub(super) fn read(pending: Vec<Pending>) -> Result<Vec<Self>> {
         let tensors = |step: &Pending| {
-            step.losses.iter().chain([&step.norm]).map(Tensor::shallow_clone).collect::<Vec<_>>()
+            let options = step.norms.options.iter().map(|(_, norm)| norm);
+            step.losses
+                .iter()
+                .chain([&step.norms.all])
+                .chain(options)
+                .map(Tensor::shallow_clone)
+                .collect::<Vec<_>>()
         };
         let all: Vec<Tensor> = pending.iter().flat_map(tensors).collect();
         let mut values = nshot_torch::read_scalars(&all)?.into_iter();
         let mut take = || values.next().unwrap_or(f64::NAN);
         let records = pending.into_iter().map(|pending| {
             let losses = pending.losses.iter().map(|_| take()).collect();
-            Self { losses, norm: take(), pending }
+            let norm = take();
+            let options = pending.norms.options.iter().map(|((c, o), _)| (*c, *o, take())).collect();
+            Self { losses, norm, options, pending }
         });
         Ok(records.collect())
     }
@@ -76,13 +89,23 @@ impl Record {
             selections.iter().map(|selection| text(experiment, selection)).collect::<Result<Vec<_>>>()?;
         for (loss, path) in self.losses.iter().zip(&paths) {
             if !loss.is_finite() {
-                return Err(Failure::new(format!("the loss of {path} at step {step} is {loss}"))
-                    .hint("lower `train.lr`, or set `train.clip_norm`"));
+                let updates = if *step == 0 {
+                    String::new()
+                } else {
+                    let optimizer = experiment.optimizer.identity();
+                    format!(
+                        ", after updates of {} `{}` of plugin `{}`, in `step`",
+                        optimizer.kind, optimizer.name, optimizer.plugin
+                    )
+                };
+                return Err(Failure::new(format!("the loss of {path} at step {step} is {loss}{updates}"))
+                    .hint(UNSTABLE));
             }
         }
         if !self.norm.is_finite() {
-            return Err(Failure::new(format!("the gradient's norm at step {step} is {}", self.norm))
-                .hint("lower `train.lr`, or set `train.clip_norm`"));
+            return Err(
+                Failure::new(format!("the gradient's norm at step {step} is {}", self.norm)).hint(UNSTABLE)
+            );
         }
         if step % experiment.manifest.train.log_every != 0 {
             return Ok(());
@@ -108,11 +131,11 @@ impl Record {
 
     /// What the sampler is told of the step.
     pub(super) fn outcome(&self, wants: Wants) -> Entry {
-        let single = self.losses.len() == 1;
         let paths = self.pending.selections.iter().zip(&self.losses).map(|(selection, loss)| PathOutcome {
             selection: selection.clone(),
             loss: *loss,
-            gradient_norm: (wants.path_gradient_norm && single).then_some(self.norm),
+            gradient_norm: wants.path_gradient_norm.then_some(self.norm),
+            option_norms: self.options.clone(),
         });
         (self.pending.step, paths.collect())
     }
@@ -120,11 +143,9 @@ impl Record {
 
 /// The architecture's text; of several options at a choice, their indices.
 fn text(experiment: &Experiment, selection: &Selection) -> Result<String> {
-    match selection.architecture() {
-        Some(architecture) => experiment.space.to_text(&architecture),
-        None => {
-            let options: Vec<&Vec<u32>> = selection.0.iter().map(|picked| &picked.options).collect();
-            Ok(serde_json::to_string(&options)?)
-        }
+    if let Some(architecture) = selection.architecture() {
+        return experiment.space.to_text(&architecture);
     }
+    let options: Vec<&Vec<u32>> = selection.0.iter().map(|picked| &picked.options).collect();
+    Ok(serde_json::to_string(&options)?)
 }

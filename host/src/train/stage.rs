@@ -5,14 +5,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use nshot_data::{Layout, Pixels, Prefetch};
+use nshot_graph::Role;
 use nshot_torch::{Gradients, ParameterStore, Slots, Tensor, UpdateTable};
 
 use serde_json::json;
 
 use super::forward::ForwardPass;
-use super::record::{Pending, Record};
-use crate::boundary::{PathPlan, PathsView, ProgressView, RunView, UpdateHost, put_scalars, take_scalars};
-use crate::checkpoint::{Best, Checkpoint, Checkpoints, State};
+use super::record::{self, Pending, Record};
+use crate::boundary::{
+    OptionMark, PathPlan, PathsView, ProgressView, RunView, UpdateHost, UpdateMoment, put_scalars,
+    take_scalars,
+};
+use crate::checkpoint::{Best, Checkpoint, Checkpoints, Group, State};
 use crate::experiment::Experiment;
 use crate::failure::{Failure, Result};
 use crate::manifest::Inactive;
@@ -27,6 +31,17 @@ const READ_EVERY: usize = 16;
 /// The run as each component sees it in this stage.
 pub(super) struct Views {
     pub(super) sampler: RunView,
+    pub(super) state: RunView,
+    pub(super) scheduler: RunView,
+    pub(super) optimizer: RunView,
+}
+
+/// Norms of a step's gradients, on the device.
+pub(super) struct Norms {
+    /// Of all of them together.
+    pub(super) all: Tensor,
+    /// Of each option's own parameters, if wanted.
+    pub(super) options: Vec<(OptionMark, Tensor)>,
 }
 
 /// A batch on the device.
@@ -51,7 +66,7 @@ pub struct Stage {
     pub(super) schedule: (u64, u64),
     slots: Slots,
     ever_reached: Vec<bool>,
-    updates: BTreeMap<u32, Vec<u64>>,
+    groups: BTreeMap<u64, Group>,
     batches: Prefetch,
     pending: Vec<Pending>,
     outcomes: Vec<Entry>,
@@ -65,36 +80,28 @@ impl Stage {
         index: usize,
         resumed: Option<Checkpoint>,
     ) -> Result<Self> {
-        let views = Views { sampler: experiment.run_view("sampler", Some(index)) };
-        experiment.sampler.start(&views.sampler)?;
         let view = |table| experiment.run_view(table, Some(index));
-        let (state, scheduler, optimizer) = (view("state"), view("scheduler"), view("optimizer"));
-        if let Some(groups) = &mut experiment.groups {
-            groups.start(&state)?;
-        }
-        experiment.scheduler.start(&scheduler)?;
-        experiment.optimizer.start(&optimizer)?;
-
+        let views = Views {
+            sampler: view("sampler"),
+            state: view("state"),
+            scheduler: view("scheduler"),
+            optimizer: view("optimizer"),
+        };
+        views.start(experiment)?;
         let mut store = experiment.initial_weights()?;
         if let Some(parent) = &experiment.stages[index].parent {
             store.load(&weights_path(directory, parent))?;
         }
-        let (slots, state) = match resumed {
-            Some(checkpoint) => {
-                let slots = checkpoint.load(&mut store)?;
-                load_components(experiment, &checkpoint.state)?;
-                put_scalars(checkpoint.state.scalars.clone());
-                (slots, Some(checkpoint.state))
-            }
-            None => (Slots::new(), None),
-        };
-        let step = state.as_ref().map_or(0, |state| state.step);
-        let mut ever_reached = vec![false; store.len()];
-        for &parameter in state.iter().flat_map(|state| &state.ever_reached) {
-            if let Some(reached) = ever_reached.get_mut(parameter) {
-                *reached = true;
-            }
+        let mut slots = Slots::new();
+        if let Some(checkpoint) = &resumed {
+            slots = checkpoint.load(&mut store)?;
+            load_components(experiment, &checkpoint.state)?;
+            put_scalars(checkpoint.state.scalars.clone());
         }
+        let state = resumed.map(|checkpoint| checkpoint.state);
+        experiment.ask_wants()?;
+        let step = state.as_ref().map_or(0, |state| state.step);
+        let reached = state.as_ref().map(|state| state.ever_reached.clone()).unwrap_or_default();
         let per_epoch = experiment.data.batches_per_epoch();
         let total = experiment.total_steps(index);
         let from = ((step / per_epoch as u64) as usize, (step % per_epoch as u64) as usize);
@@ -107,10 +114,12 @@ impl Stage {
             checkpoint_every: experiment.manifest.train.checkpoint_every.unwrap_or(per_epoch as u64),
             schedule: experiment.schedule(index),
             views,
-            store,
             slots,
-            ever_reached,
-            updates: state.as_ref().map(|state| state.updates.clone()).unwrap_or_default(),
+            ever_reached: (0..store.len())
+                .map(|parameter| reached.binary_search(&parameter).is_ok())
+                .collect(),
+            store,
+            groups: state.as_ref().map(|state| state.groups.clone()).unwrap_or_default(),
             outcomes: state.map(|state| state.outcomes).unwrap_or_default(),
             batches: Prefetch::new(data, experiment.seeds(), Layout::Nhwc, from, epochs, 1),
             pending: Vec::new(),
@@ -131,12 +140,13 @@ impl Stage {
     }
 
     /// The state group of a step; the paths are checked to agree on the choices that separate the state.
-    pub(super) fn group(&self, experiment: &mut Experiment, paths: &[PathPlan]) -> Result<u32> {
+    pub(super) fn group(&self, experiment: &mut Experiment, paths: &[PathPlan]) -> Result<u64> {
         let view = PathsView {
             space: &experiment.space,
             paths: paths.iter().map(|path| &path.selection).collect(),
             separated: &experiment.separated,
             step: self.step,
+            run: &self.views.state,
         };
         view.default_group().map_err(|text| experiment.sampler.identity().failure("sample", &text))?;
         match &mut experiment.groups {
@@ -146,20 +156,20 @@ impl Stage {
     }
 
     /// How far the schedule is.
-    pub(super) fn progress(&self, experiment: &Experiment) -> ProgressView {
+    pub(super) fn progress(&self, experiment: &Experiment) -> ProgressView<'_> {
         let (offset, total_steps) = self.schedule;
         let steps_per_epoch = experiment.data.batches_per_epoch() as u64;
-        ProgressView { step: offset + self.step, total_steps, steps_per_epoch }
+        ProgressView { run: &self.views.scheduler, step: offset + self.step, total_steps, steps_per_epoch }
     }
 
-    /// Clips the gradients and lets the optimizer move the parameters. Returns the gradient's norm before
-    /// clipping, on the device.
+    /// Clips the gradients and lets the optimizer move the parameters. Returns the gradients' norms before clipping, on
+    /// the device.
     pub(super) fn update(
         &mut self,
         experiment: &mut Experiment,
         pass: &ForwardPass,
-        group: u32,
-    ) -> Result<Tensor> {
+        group: u64,
+    ) -> Result<Norms> {
         let mut reached = pass.reached.clone();
         if experiment.manifest.train.inactive == Inactive::Decay {
             for &index in &reached {
@@ -168,21 +178,26 @@ impl Stage {
             reached = (0..self.ever_reached.len()).filter(|&index| self.ever_reached[index]).collect();
         }
         let mut gradients = Gradients::collect(&self.store, &reached)?;
+        let options = option_norms(experiment, pass, &gradients)?;
         let norm = gradients.clip(experiment.manifest.train.clip_norm.unwrap_or(f64::INFINITY))?;
-        let updates = self.updates.entry(group).or_insert_with(|| vec![0; self.store.len()]);
+        let (next, parameters) = (self.groups.len() as u32, self.store.len());
+        let new = || Group { slots: next, updates: vec![0; parameters] };
+        let Group { slots, updates } = self.groups.entry(group).or_insert_with(new);
         let counts = gradients.indices().iter().map(|&index| updates[index]).collect();
         let specs = gradients.indices().iter().filter_map(|&index| self.store.specs().get(index)).collect();
-        let table = UpdateTable::new(&self.store, &gradients, &mut self.slots, group)?;
-        experiment.optimizer.step(UpdateHost::new(table, specs, counts, pass.learning_rate))?;
+        let table = UpdateTable::new(&self.store, &gradients, &mut self.slots, *slots)?;
+        let (run, learning_rate) = (&self.views.optimizer, pass.learning_rate);
+        let moment = UpdateMoment { run, step: self.step, group, learning_rate };
+        experiment.optimizer.step(UpdateHost::new(table, specs, counts, moment))?;
         for &index in gradients.indices() {
             updates[index] += 1;
         }
         self.store.clear_gradients()?;
-        Ok(norm)
+        Ok(Norms { all: norm, options })
     }
 
     /// Remembers what came of the step, its figures still on the device.
-    pub(super) fn record(&mut self, paths: &[PathPlan], group: u32, pass: ForwardPass, norm: Tensor) {
+    pub(super) fn record(&mut self, paths: &[PathPlan], group: u64, pass: ForwardPass, norms: Norms) {
         self.pending.push(Pending {
             step: self.step,
             selections: paths.iter().map(|path| path.selection.clone()).collect(),
@@ -190,7 +205,7 @@ impl Stage {
             factors: pass.factors,
             learning_rate: pass.learning_rate,
             group,
-            norm,
+            norms,
             scalars: take_scalars(),
             images: pass.images,
         });
@@ -198,7 +213,7 @@ impl Stage {
 
     /// Whether the figures on the device are to be read now.
     pub(super) fn is_due(&self, experiment: &Experiment, last: bool) -> bool {
-        let observed = experiment.wants.any() && self.step % experiment.wants.every == 0;
+        let observed = experiment.wants.any() && self.step.is_multiple_of(experiment.wants.every);
         last || observed || self.step == self.total || self.pending.len() >= READ_EVERY
     }
 
@@ -221,12 +236,25 @@ impl Stage {
                 self.outcomes.push(record.outcome(experiment.wants));
             }
         }
-        let block = self.step % experiment.wants.every == 0 || self.step == self.total;
+        let block = self.step.is_multiple_of(experiment.wants.every) || self.step == self.total;
         if experiment.wants.any() && block && !self.outcomes.is_empty() {
             let entries = std::mem::take(&mut self.outcomes);
-            experiment.sampler.observe(&OutcomesView { entries })?;
+            let (run, parameters) = (&self.views.sampler, self.architecture_parameters()?);
+            experiment.sampler.observe(&OutcomesView { run, entries, parameters })?;
         }
         Ok(records.last().map(Record::mean_loss))
+    }
+
+    /// Values of the parameters of the role `architecture`, by name.
+    fn architecture_parameters(&self) -> Result<Vec<(String, Vec<f64>)>> {
+        let specs = self.store.specs().iter().enumerate();
+        let mut values = Vec::new();
+        for (index, spec) in specs.filter(|(_, spec)| spec.role == Role::Architecture) {
+            if let Some(tensor) = self.store.get(index) {
+                values.push((spec.name.clone(), nshot_torch::read_values(tensor)?));
+            }
+        }
+        Ok(values)
     }
 
     /// Writes a checkpoint of the current step.
@@ -236,10 +264,11 @@ impl Stage {
         output: &mut Output,
         checkpoints: &Checkpoints,
         run_step: u64,
-        best: &Option<Best>,
+        best: Option<&Best>,
         progress: &mut Progress,
     ) -> Result<()> {
         self.flush(experiment, output, progress)?;
+        self.check_finite(experiment)?;
         let (metrics_bytes, timing_bytes) = output.sync()?;
         let ever_reached = self.ever_reached.iter().enumerate();
         // What a component records while it saves would make the figures depend on when checkpoints are written.
@@ -251,20 +280,34 @@ impl Stage {
             step: self.step,
             run_step,
             ever_reached: ever_reached.filter_map(|(index, reached)| reached.then_some(index)).collect(),
-            updates: self.updates.clone(),
+            stages: experiment.stages.clone(),
+            separated: experiment.separated.clone(),
+            groups: self.groups.clone(),
             outcomes: self.outcomes.clone(),
             scalars,
             components,
             metrics_bytes,
             timing_bytes,
-            best: best.clone(),
+            best: best.cloned(),
         };
         checkpoints.write(&state, &self.store, &self.slots)?;
         output.directory().write_status(&Status::running(run_step, experiment.steps()))
     }
 
+    /// Refuses to keep weights or state that nothing can go on from; losses of later steps would show it too late.
+    fn check_finite(&self, experiment: &Experiment) -> Result<()> {
+        let what = match (self.store.is_finite()?, self.slots.is_finite()?) {
+            (true, true) => return Ok(()),
+            (false, _) => "a weight",
+            (true, false) => "a value of its state",
+        };
+        let text = format!("{what} is not finite after {} steps", self.step);
+        Err(experiment.optimizer.identity().failure("step", &text).hint(record::UNSTABLE))
+    }
+
     /// Keeps the trained supernet.
     pub(super) fn finish(&self, experiment: &Experiment, output: &Output) -> Result<()> {
+        self.check_finite(experiment)?;
         let path = weights_path(output.path(), &experiment.stages[self.index].name);
         let folder = path.parent().unwrap_or(output.path());
         std::fs::create_dir_all(folder).map_err(|error| Failure::file("create", folder, &error))?;
@@ -272,6 +315,35 @@ impl Stage {
         self.store.save(&path)?;
         sync_folder(folder)
     }
+}
+
+impl Views {
+    /// Tells the components that the stage starts.
+    fn start(&self, experiment: &mut Experiment) -> Result<()> {
+        experiment.sampler.start(&self.sampler)?;
+        if let Some(groups) = &mut experiment.groups {
+            groups.start(&self.state)?;
+        }
+        experiment.scheduler.start(&self.scheduler)?;
+        experiment.optimizer.start(&self.optimizer)
+    }
+}
+
+/// The norm of the gradient of each option's own parameters, if the sampler wants it.
+fn option_norms(
+    experiment: &Experiment,
+    pass: &ForwardPass,
+    gradients: &Gradients,
+) -> Result<Vec<(OptionMark, Tensor)>> {
+    if !experiment.wants.option_gradient_norm {
+        return Ok(Vec::new());
+    }
+    let mut by_option: BTreeMap<OptionMark, Vec<usize>> = BTreeMap::new();
+    for (mark, parameter) in &pass.owned {
+        by_option.entry(*mark).or_default().push(*parameter);
+    }
+    let norm = |(mark, indices): (OptionMark, Vec<usize>)| Ok((mark, gradients.norm_of(&indices)?));
+    by_option.into_iter().map(norm).collect()
 }
 
 /// Where a trained stage's supernet lies in a run directory.

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::fs::File;
+use std::fs::{File, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, View};
@@ -26,8 +27,9 @@ pub fn write_tensors(path: &Path, tensors: &[(String, Tensor)]) -> Result<()> {
         .collect::<Result<Vec<_>>>()?;
     let partial = partial_name(path);
     safetensors::serialize_to_file(blocks, None, &partial).map_err(|e| file_error(e.to_string()))?;
+    // It was written as a temporary file, which is its maker's alone; these are as open as any file.
     File::open(&partial)
-        .and_then(|file| file.sync_all())
+        .and_then(|file| file.set_permissions(Permissions::from_mode(0o644)).and(file.sync_all()))
         .and_then(|()| std::fs::rename(&partial, path))
         .map_err(|e| file_error(e.to_string()))
 }
@@ -97,8 +99,10 @@ pub(crate) struct TensorFile {
 
 impl TensorFile {
     pub(crate) fn open(path: &Path) -> Result<TensorFile> {
-        let bytes = std::fs::read(path)
-            .map_err(|error| TorchError::File { path: path.to_owned(), message: error.to_string() })?;
+        let bytes = std::fs::read(path).map_err(|error| TorchError::File {
+            path: path.to_owned(),
+            message: format!("cannot be read: {error}"),
+        })?;
         Ok(TensorFile { path: path.to_owned(), bytes })
     }
 

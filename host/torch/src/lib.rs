@@ -33,7 +33,9 @@ pub use error::{Result, TorchError};
 pub use executor::{Pass, backward, forward};
 pub use files::{read_tensors, write_tensors};
 pub use gradients::Gradients;
-pub use losses::{Score, Tally, cross_entropy, distillation, mean_squared_error, read_scalars, weighted_sum};
+pub use losses::{
+    Score, Tally, cross_entropy, distillation, mean_squared_error, read_scalars, read_values, weighted_sum,
+};
 pub use name_map::NameMap;
 pub use parameters::ParameterStore;
 pub use runtime::{Versions, initialise, versions};

@@ -127,6 +127,14 @@ impl Tally {
     }
 }
 
+/// Reads all values of a small tensor, such as the logits of a choice; waits for the device.
+pub fn read_values(tensor: &Tensor) -> Result<Vec<f64>> {
+    let flat = tensor.f_detach()?.f_to_kind(Kind::Double)?.f_to_device(tch::Device::Cpu)?.f_reshape([-1])?;
+    let mut values = vec![0.0; flat.numel()];
+    flat.f_copy_data(&mut values, flat.numel())?;
+    Ok(values)
+}
+
 /// Reads scalars that were kept on the device (losses, norms) in one transfer.
 pub fn read_scalars(scalars: &[Tensor]) -> Result<Vec<f64>> {
     if scalars.is_empty() {

@@ -8,8 +8,9 @@ use safetensors::tensor::TensorView;
 use tch::Tensor;
 
 use crate::files::{TensorFile, kind_of, sizes, to_tensor, write_tensors};
+use crate::gradients::global_norm;
 use crate::random::Stream;
-use crate::{Device, NameMap, Precision, Result, TorchError, dispatch, ffi};
+use crate::{Device, NameMap, Precision, Result, TorchError, dispatch, ffi, read_scalars};
 
 /// One tensor per declared parameter, by its index. All but buffers are leaves of the autograd graph; those of
 /// four dimensions lie channels-last in memory.
@@ -112,6 +113,13 @@ impl ParameterStore {
             }
         }
         Ok(missing)
+    }
+
+    /// Whether all values are finite. Waits for the device.
+    pub fn is_finite(&self) -> Result<bool> {
+        let _guard = tch::no_grad_guard();
+        let norm = global_norm(&self.tensors)?;
+        Ok(read_scalars(&[norm])?.iter().all(|norm| norm.is_finite()))
     }
 
     /// Takes the gradients of all parameters away.

@@ -6,8 +6,9 @@ use std::path::Path;
 use tch::{Kind, Tensor};
 
 use crate::files::{TensorFile, kind_of, sizes, to_tensor, write_tensors};
+use crate::gradients::global_norm;
 use crate::parameters::listed;
-use crate::{ParameterStore, Result, TorchError, dispatch};
+use crate::{ParameterStore, Result, TorchError, dispatch, read_scalars};
 
 /// What a slot holds at first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +85,16 @@ impl Slots {
         slot.and_then(|slot| slot.counts.get(parameter)).copied().unwrap_or(0)
     }
 
+    /// Whether all values are finite. Waits for the device.
+    pub fn is_finite(&self) -> Result<bool> {
+        let _guard = tch::no_grad_guard();
+        let slots = self.groups.values().flat_map(BTreeMap::values);
+        let tensors: Vec<Tensor> =
+            slots.flat_map(|slot| slot.tensors.iter().flatten()).map(Tensor::shallow_clone).collect();
+        let norm = global_norm(&tensors)?;
+        Ok(read_scalars(&[norm])?.iter().all(|norm| norm.is_finite()))
+    }
+
     /// Memory that the tensors take, in bytes.
     pub fn bytes(&self) -> u64 {
         let tensors =
@@ -95,8 +106,10 @@ impl Slots {
     pub(crate) fn slot(&mut self, group: u32, name: &str, parameters: usize) -> Result<&mut Slot> {
         let plain = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
         if name.is_empty() || name.len() > 64 || !name.chars().all(plain) {
+            let start: String = name.chars().take(64).collect();
             return Err(TorchError::invalid(format!(
-                "a slot's name is 1 to 64 ASCII letters, digits, `_`, `-` or `.`, found {name:?}"
+                "a slot is named `{start}`, {} bytes, expected 1 to 64 ASCII letters, digits, `_`, `-` or `.`",
+                name.len()
             )));
         }
         let slots = self.groups.entry(group).or_default();

@@ -16,13 +16,13 @@ struct Settings {
     gamma_max: f64,
     /// The exponent of the largest subnet; above 0. Default: 1 / `gamma_max`.
     gamma_min: Option<f64>,
-    /// The complexity C.
-    complexity: Measure,
+    /// The complexity C: `weights` (as in the paper), `params`, `macs`.
+    complexity: String,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { gamma_max: 4.0, gamma_min: None, complexity: Measure::Weights }
+        Self { gamma_max: 4.0, gamma_min: None, complexity: "weights".to_owned() }
     }
 }
 
@@ -75,9 +75,9 @@ impl LrScheduler for Calr {
     }
 
     fn start(&mut self, run: &Run) -> Result<()> {
-        let measure = self.settings.complexity;
-        let complexity =
-            [run.complexity(&run.smallest(), measure)?, run.complexity(&run.largest(), measure)?];
+        let measure = self.settings.complexity.as_str();
+        let (smallest, largest) = (run.smallest(measure)?, run.largest(measure)?);
+        let complexity = [run.complexity(&smallest, measure)?, run.complexity(&largest, measure)?];
         let gamma_min = self.settings.gamma_min.unwrap_or(1.0 / self.settings.gamma_max);
         self.exponent = Some(Exponent::new([self.settings.gamma_max, gamma_min], complexity)?);
         Ok(())
@@ -85,7 +85,7 @@ impl LrScheduler for Calr {
 
     fn factor(&mut self, at: &Progress, subnet: &Subnet) -> Result<f64> {
         let exponent = self.exponent.ok_or_else(|| Error::new("`factor` was called before `start`"))?;
-        let gamma = exponent.of(subnet.complexity(self.settings.complexity)?);
+        let gamma = exponent.of(subnet.complexity(&self.settings.complexity)?);
         Ok((1.0 - at.fraction()).powf(gamma))
     }
 }

@@ -59,7 +59,7 @@ impl Sampler for FairNas {
 
     fn sample(&mut self, at: &SampleContext, step: &mut Step) -> Result<()> {
         let run = at.run();
-        for path in self.deal(&run.all_allowed()?, &run.separated_choices(), &mut at.random()) {
+        for path in self.deal(&run.all_allowed()?, &run.separated_choices()?, &mut at.random()) {
             step.path(&path)?;
         }
         Ok(())

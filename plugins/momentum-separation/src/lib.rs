@@ -84,7 +84,7 @@ impl StateGroups for MomentumSeparation {
     }
 
     fn separate_by(&mut self, run: &Run) -> Result<Vec<ChoiceIndex>> {
-        let split = run.split_choices();
+        let split = run.split_choices()?;
         match &self.0.choices {
             None => draw(self.0.drawn, run.choice_count(), &split, run.random(0)),
             Some(given) => {

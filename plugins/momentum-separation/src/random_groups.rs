@@ -12,10 +12,7 @@ pub(crate) struct Settings {
     groups: u32,
 }
 
-pub(crate) struct RandomGroups {
-    groups: u32,
-    key: u64,
-}
+pub(crate) struct RandomGroups(Settings);
 
 impl StateGroups for RandomGroups {
     type Settings = Settings;
@@ -26,19 +23,14 @@ impl StateGroups for RandomGroups {
         if settings.groups == 0 {
             return Err(Error::new("`groups` is 0, expected at least 1"));
         }
-        Ok(Self { groups: settings.groups, key: 0 })
+        Ok(Self(settings))
     }
 
     fn separate_by(&mut self, _run: &Run) -> Result<Vec<ChoiceIndex>> {
         Ok(Vec::new())
     }
 
-    fn start(&mut self, run: &Run) -> Result<()> {
-        self.key = run.random_key();
-        Ok(())
-    }
-
-    fn group(&mut self, paths: &Paths) -> Result<u32> {
-        Ok(Random::new(self.key, paths.step()).below(self.groups.into()) as u32)
+    fn group(&mut self, paths: &Paths) -> Result<u64> {
+        Ok(paths.random().below(self.0.groups.into()))
     }
 }

@@ -52,7 +52,7 @@ impl Optimizer for AdamW {
         let Settings { betas: [beta1, beta2], eps, weight_decay, ref decay_roles } = self.0;
         let lists =
             [update.parameters()?, update.gradients()?, update.slot("exp_avg")?, update.slot("exp_avg_sq")?];
-        for part in decay::parts_of(update, decay_roles, weight_decay) {
+        for part in decay::parts_of(update, decay_roles, weight_decay)? {
             let lists = part.of(update, &lists)?;
             let attributes = attributes! {
                 lr: update.learning_rate(), beta1: beta1, beta2: beta2, eps: eps,

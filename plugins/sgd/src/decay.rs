@@ -40,11 +40,11 @@ pub(crate) struct Part {
     pub(crate) weight_decay: f64,
 }
 
-/// Splits parameters with the given roles, so that one operation serves each part: one part where all agree.
-pub(crate) fn parts(roles: &[String], decayed: &[DecayRole], weight_decay: f64) -> Vec<Part> {
-    let decays = |role: &String| decayed.iter().any(|decayed| decayed.name() == role);
-    let (with, without): (Vec<u32>, Vec<u32>) =
-        (0..roles.len() as u32).partition(|&at| decays(&roles[at as usize]));
+/// Splits `count` parameters, of which some are decayed, so that one operation serves each part: one part where all
+/// agree.
+fn parts(count: u32, mut with: Vec<u32>, weight_decay: f64) -> Vec<Part> {
+    with.sort_unstable();
+    let without: Vec<u32> = (0..count).filter(|index| with.binary_search(index).is_err()).collect();
     match (with.is_empty(), without.is_empty()) {
         (true, true) => vec![],
         (false, true) => vec![Part { indices: None, weight_decay }],
@@ -56,12 +56,16 @@ pub(crate) fn parts(roles: &[String], decayed: &[DecayRole], weight_decay: f64) 
     }
 }
 
-/// [`parts`] of an update; without weight decay, roles need not be asked for.
-pub(crate) fn parts_of(update: &Update, decayed: &[DecayRole], weight_decay: f64) -> Vec<Part> {
+/// The parts of an update; without weight decay, roles need not be asked for.
+pub(crate) fn parts_of(update: &Update, decayed: &[DecayRole], weight_decay: f64) -> Result<Vec<Part>> {
     if weight_decay == 0.0 {
-        return vec![Part { indices: None, weight_decay }];
+        return Ok(vec![Part { indices: None, weight_decay }]);
     }
-    parts(&update.roles(), decayed, weight_decay)
+    let mut with = Vec::new();
+    for role in decayed {
+        with.extend(update.with_role(role.name())?);
+    }
+    Ok(parts(update.count(), with, weight_decay))
 }
 
 impl Part {
@@ -78,19 +82,16 @@ impl Part {
 mod tests {
     use super::*;
 
-    fn split(roles: &[&str], decayed: &[DecayRole]) -> Vec<(Option<Vec<u32>>, f64)> {
-        let roles: Vec<String> = roles.iter().map(ToString::to_string).collect();
-        parts(&roles, decayed, 0.5).into_iter().map(|part| (part.indices, part.weight_decay)).collect()
+    fn split(count: u32, with: &[u32]) -> Vec<(Option<Vec<u32>>, f64)> {
+        parts(count, with.to_vec(), 0.5).into_iter().map(|part| (part.indices, part.weight_decay)).collect()
     }
 
     #[test]
     fn splits_only_where_roles_differ() {
-        let roles = ["weight", "bias", "norm", "weight"];
-        assert_eq!(split(&roles, &NETWORK), [(None, 0.5)]);
-        assert_eq!(split(&roles, &[]), [(None, 0.0)]);
-        assert_eq!(split(&roles, &[DecayRole::Weight]), [(Some(vec![0, 3]), 0.5), (Some(vec![1, 2]), 0.0)]);
-        assert_eq!(split(&["weight"], &[DecayRole::Weight]), [(None, 0.5)]);
-        assert_eq!(split(&["architecture", "bias"], &NETWORK), [(Some(vec![1]), 0.5), (Some(vec![0]), 0.0)]);
-        assert_eq!(split(&[], &NETWORK), []);
+        assert_eq!(split(4, &[0, 3, 1, 2]), [(None, 0.5)]);
+        assert_eq!(split(4, &[]), [(None, 0.0)]);
+        assert_eq!(split(4, &[3, 0]), [(Some(vec![0, 3]), 0.5), (Some(vec![1, 2]), 0.0)]);
+        assert_eq!(split(1, &[0]), [(None, 0.5)]);
+        assert_eq!(split(0, &[]), []);
     }
 }

@@ -65,7 +65,7 @@ impl Optimizer for Sgd {
         if momentum > 0.0 {
             lists.push(update.slot("momentum")?);
         }
-        for part in decay::parts_of(update, decay_roles, weight_decay) {
+        for part in decay::parts_of(update, decay_roles, weight_decay)? {
             let lists = part.of(update, &lists)?;
             let attributes = attributes! {
                 lr: update.learning_rate(), momentum: momentum, dampening: dampening,

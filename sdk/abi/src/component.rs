@@ -20,10 +20,10 @@ pub trait SearchSpace: Send + Sync {
     fn declare(&self, to: DeclareMut<'_>) -> AbiResult<()>;
     /// Describes the selected subnet.
     fn describe(&self, graph: GraphMut<'_>) -> AbiResult<()>;
-    /// The smallest architecture.
-    fn smallest(&self) -> AbiResult<RVec<u32>>;
-    /// The largest architecture.
-    fn largest(&self) -> AbiResult<RVec<u32>>;
+    /// The smallest or largest architecture by a measure: `weights`, `params`, `macs`, or a run's own.
+    fn extreme(&self, measure: RStr<'_>, largest: bool) -> AbiResult<RVec<u32>>;
+    /// Whether a combination of options is one of the space.
+    fn valid(&self, architecture: RSlice<'_, u32>) -> AbiResult<bool>;
     /// The representative of all architectures that are the same network when trained alone.
     fn canonical(&self, architecture: RSlice<'_, u32>) -> AbiResult<RVec<u32>>;
     /// The customary text.
@@ -33,19 +33,23 @@ pub trait SearchSpace: Send + Sync {
     fn from_text(&self, text: RStr<'_>) -> AbiResult<RVec<u32>>;
 }
 
-/// A sampler: which paths a step trains.
+/// A sampler: which paths a step trains. Order: `declare`, `plan`; for each stage `start`, (`load`,) `wants`, then
+/// `sample` for each step.
 #[sabi_trait]
 pub trait Sampler: Send {
-    /// Plans the stages, before anything starts. No stage: one, the whole space.
+    /// Declares parameters of its own, all of the role `architecture`.
+    fn declare(&mut self, run: RunRef<'_>, to: DeclareMut<'_>) -> AbiResult<()>;
+    /// Plans the stages, before anything starts. No stage: one, the whole space. A resumed run keeps its plan, whatever
+    /// is planned then.
     fn plan(&mut self, run: RunRef<'_>, plan: PlanMut<'_>) -> AbiResult<()>;
-    /// A stage starts.
+    /// A stage starts. What the component holds stays, unless it resets it here.
     fn start(&mut self, run: RunRef<'_>) -> AbiResult<()>;
     /// Draws the paths of one step.
     fn sample(&mut self, at: SampleRef<'_>, step: StepMut<'_>) -> AbiResult<()>;
-    /// Which outcomes it wants: `loss`, `path_gradient_norm`, `option_gradient_norm` (true), and
-    /// `observe_every` (steps).
+    /// Which outcomes it wants in the stage that starts: `loss`, `path_gradient_norm`, `option_gradient_norm` (true),
+    /// and `observe_every` (steps).
     fn wants(&self) -> AbiResult<RVec<Attribute>>;
-    /// Takes the wanted outcomes of a block of steps.
+    /// Takes the wanted outcomes of a block of steps, after its last step and before the next `sample`.
     fn observe(&mut self, outcomes: OutcomesRef<'_>) -> AbiResult<()>;
     /// The state, as bytes.
     fn save(&self) -> AbiResult<RVec<u8>>;
@@ -59,7 +63,7 @@ pub trait Sampler: Send {
 pub trait LrScheduler: Send {
     /// A stage starts.
     fn start(&mut self, run: RunRef<'_>) -> AbiResult<()>;
-    /// Factor of the base learning rate for a subnet.
+    /// Factor of the base learning rate for a subnet: asked once for each path, in order, before any path runs.
     fn factor(&mut self, at: ProgressRef<'_>, subnet: SubnetRef<'_>) -> AbiResult<f64>;
     /// The state, as bytes.
     fn save(&self) -> AbiResult<RVec<u8>>;
@@ -87,12 +91,13 @@ pub trait Optimizer: Send {
 /// State groups: which steps share the optimizer's state.
 #[sabi_trait]
 pub trait StateGroups: Send {
-    /// The choices that separate the state, asked once for a run; all paths of a step agree on them.
+    /// The choices that separate the state, asked before the first stage starts; all paths of a step agree on them. A
+    /// resumed run keeps them, whatever is answered then.
     fn separate_by(&mut self, run: RunRef<'_>) -> AbiResult<RVec<u32>>;
     /// A stage starts.
     fn start(&mut self, run: RunRef<'_>) -> AbiResult<()>;
     /// The group of a step.
-    fn group(&mut self, paths: PathsRef<'_>) -> AbiResult<u32>;
+    fn group(&mut self, paths: PathsRef<'_>) -> AbiResult<u64>;
     /// The state, as bytes.
     fn save(&self) -> AbiResult<RVec<u8>>;
     /// Takes back a saved state; called after `start`.

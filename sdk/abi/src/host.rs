@@ -1,6 +1,8 @@
 //! What the host offers to a plugin during a call: views that answer questions, and builders that take results.
 //!
-//! A view or builder is valid within the call that it was passed to. **Append only**: a method is added after
+//! A view or builder is valid within the call that it was passed to. A name that a host does not know (of an
+//! operation, attribute, loss, measure, …) is answered with the code [`code::UNSUPPORTED`], a value out of range with
+//! [`code::INVALID`]. **Append only**: a method is added after
 //! `#[sabi(last_prefix_field)]`, with a default that answers [`unsupported`], so that a plugin built
 //! against a newer ABI gets an error, not a crash, from an older host.
 
@@ -16,11 +18,11 @@ pub fn unsupported<T>(method: &str, needs: &str) -> AbiResult<T> {
     AbiResult::RErr(AbiError::new(code::UNSUPPORTED, text))
 }
 
-/// Consecutive values of a graph: what an operation produced.
+/// Consecutive numbers: the values, or the lists, that an operation produced.
 #[repr(C)]
 #[derive(StableAbi, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ValueRange {
-    /// The first value.
+    /// The first.
     pub first: u32,
     /// How many there are.
     pub count: u32,
@@ -28,25 +30,26 @@ pub struct ValueRange {
 
 /// The task: what a network takes and gives.
 #[sabi_trait]
-pub trait Task {
+pub trait Task: Send + Sync {
     /// An attribute by its name; nothing if this host does not know it.
     fn attribute(&self, name: RStr<'_>) -> ROption<Value>;
     /// Shape of an image, `[C, H, W]`.
-    fn input_shape(&self) -> RVec<u64>;
+    fn input_shape(&self) -> AbiResult<RVec<u64>>;
     /// Number of classes.
     #[sabi(last_prefix_field)]
-    fn classes(&self) -> u64;
+    fn classes(&self) -> AbiResult<u64>;
 }
 
-/// The run, as every component is told at its start.
+/// The run, as every component is told at its start. Attributes: `base_learning_rate` (Float), `batch_size`,
+/// `stage_index`, `stage_count` (Int), `dtype`, `device`, `inactive` (Text).
 #[sabi_trait]
-pub trait Run {
+pub trait Run: Send + Sync {
     /// An attribute by its name; nothing if this host does not know it.
     fn attribute(&self, name: RStr<'_>) -> ROption<Value>;
     /// Shape of an image, `[C, H, W]`.
-    fn input_shape(&self) -> RVec<u64>;
+    fn input_shape(&self) -> AbiResult<RVec<u64>>;
     /// Number of classes.
-    fn classes(&self) -> u64;
+    fn classes(&self) -> AbiResult<u64>;
     /// Number of choices of the space.
     fn choice_count(&self) -> u32;
     /// Name of a choice.
@@ -55,24 +58,26 @@ pub trait Run {
     fn choice_options(&self, choice: u32) -> AbiResult<RVec<RString>>;
     /// Indices of the options that the current stage allows at a choice, in order.
     fn allowed(&self, choice: u32) -> AbiResult<RVec<u32>>;
-    /// The smallest architecture of the whole space.
-    fn smallest(&self) -> RVec<u32>;
-    /// The largest architecture of the whole space.
-    fn largest(&self) -> RVec<u32>;
-    /// Complexity of an architecture: `weights`, `params` or `macs`.
+    /// Whether an architecture is one of the space and the current stage, and within the run's limits.
+    fn valid(&self, architecture: RSlice<'_, u32>) -> AbiResult<bool>;
+    /// The smallest or largest architecture of the whole space by a measure.
+    fn extreme(&self, measure: RStr<'_>, largest: bool) -> AbiResult<RVec<u32>>;
+    /// The measures of complexity: `weights`, `params`, `macs`, and those that the run adds.
+    fn measures(&self) -> AbiResult<RVec<RString>>;
+    /// Complexity of an architecture by a measure.
     fn complexity(&self, architecture: RSlice<'_, u32>, measure: RStr<'_>) -> AbiResult<f64>;
     /// The architecture in the space's customary text.
     fn to_text(&self, architecture: RSlice<'_, u32>) -> AbiResult<RString>;
     /// Name of the current stage; empty before the stages are planned.
     fn stage(&self) -> RString;
-    /// Steps of the current stage's supernet.
+    /// Steps of the current stage's supernet; before the stages are planned, of a stage that states no budget.
     fn total_steps(&self) -> u64;
     /// Steps of an epoch.
     fn steps_per_epoch(&self) -> u64;
-    /// Choices by which the sampler splits the space into stages.
-    fn split_choices(&self) -> RVec<u32>;
+    /// Choices by which the sampler splits the space: at which two stages have no option in common.
+    fn split_choices(&self) -> AbiResult<RVec<u32>>;
     /// Choices by whose options the optimizer's state is separated.
-    fn separated_choices(&self) -> RVec<u32>;
+    fn separated_choices(&self) -> AbiResult<RVec<u32>>;
     /// Key of the component's own stream of random numbers.
     #[sabi(last_prefix_field)]
     fn random_key(&self) -> u64;
@@ -104,7 +109,7 @@ pub trait Graph {
     /// An attribute by its name; nothing if this host does not know it.
     fn attribute(&self, name: RStr<'_>) -> ROption<Value>;
     /// A named input, such as `image` (`[N, C, H, W]`) or `progress` (a number from 0 to 1).
-    fn input(&mut self, name: RStr<'_>) -> AbiResult<u32>;
+    fn input(&mut self, name: RStr<'_>, attributes: RSlice<'_, Attribute>) -> AbiResult<u32>;
     /// A declared parameter.
     fn parameter(&mut self, name: RStr<'_>) -> AbiResult<u32>;
     /// An operation by its name.
@@ -121,9 +126,10 @@ pub trait Graph {
     /// The factor of a selected option, as a value, if it is weighted.
     fn option_weight(&mut self, choice: u32, option: u32) -> AbiResult<ROption<u32>>;
     /// Names a value as an output, such as `logits`.
-    fn output(&mut self, name: RStr<'_>, value: u32) -> AbiResult<()>;
-    /// Opens a scope: a prefix of the names of the nodes that follow.
-    fn push_scope(&mut self, name: RStr<'_>) -> AbiResult<()>;
+    fn output(&mut self, name: RStr<'_>, value: u32, attributes: RSlice<'_, Attribute>) -> AbiResult<()>;
+    /// Opens a scope: a prefix of the names of the nodes that follow. Attributes: `choice` and `option` (Int), if what
+    /// follows belongs to an option of a choice; the name may then be empty.
+    fn push_scope(&mut self, name: RStr<'_>, attributes: RSlice<'_, Attribute>) -> AbiResult<()>;
     /// Closes the innermost scope.
     #[sabi(last_prefix_field)]
     fn pop_scope(&mut self) -> AbiResult<()>;
@@ -137,7 +143,13 @@ pub trait Plan {
     fn stage(&mut self, name: RStr<'_>, attributes: RSlice<'_, Attribute>) -> AbiResult<u32>;
     /// Restricts a stage to some options of a choice.
     #[sabi(last_prefix_field)]
-    fn allow(&mut self, stage: u32, choice: u32, options: RSlice<'_, u32>) -> AbiResult<()>;
+    fn allow(
+        &mut self,
+        stage: u32,
+        choice: u32,
+        options: RSlice<'_, u32>,
+        attributes: RSlice<'_, Attribute>,
+    ) -> AbiResult<()>;
 }
 
 /// The moment at which a step is sampled.
@@ -157,6 +169,8 @@ pub trait Sample {
 /// Takes the paths of one step.
 #[sabi_trait]
 pub trait Step {
+    /// Sets what concerns the whole step. No attributes yet.
+    fn set(&mut self, attributes: RSlice<'_, Attribute>) -> AbiResult<()>;
     /// Adds a path. Returns its index.
     fn path(&mut self, attributes: RSlice<'_, Attribute>) -> AbiResult<u32>;
     /// Selects one option at every choice.
@@ -181,6 +195,8 @@ pub trait Step {
 pub trait Paths {
     /// An attribute by its name; nothing if this host does not know it.
     fn attribute(&self, name: RStr<'_>) -> ROption<Value>;
+    /// The run.
+    fn run(&self) -> Run_TO<'_, RRef<'_, ()>>;
     /// The step within the current stage, from 0.
     fn step(&self) -> u64;
     /// Number of paths.
@@ -189,7 +205,7 @@ pub trait Paths {
     fn selected(&self, path: u32, choice: u32) -> AbiResult<RVec<u32>>;
     /// The group given by the options at the separated choices, which all paths share.
     #[sabi(last_prefix_field)]
-    fn default_group(&self) -> AbiResult<u32>;
+    fn default_group(&self) -> AbiResult<u64>;
 }
 
 /// How far the current stage is.
@@ -197,6 +213,8 @@ pub trait Paths {
 pub trait Progress {
     /// An attribute by its name; nothing if this host does not know it.
     fn attribute(&self, name: RStr<'_>) -> ROption<Value>;
+    /// The run.
+    fn run(&self) -> Run_TO<'_, RRef<'_, ()>>;
     /// The step within the current stage's schedule, from 0.
     fn step(&self) -> u64;
     /// Steps of the current stage's schedule.
@@ -213,7 +231,7 @@ pub trait Subnet {
     fn attribute(&self, name: RStr<'_>) -> ROption<Value>;
     /// Options at a choice.
     fn selected(&self, choice: u32) -> AbiResult<RVec<u32>>;
-    /// Complexity: `weights`, `params` or `macs`.
+    /// Complexity by a measure of the run.
     #[sabi(last_prefix_field)]
     fn complexity(&self, measure: RStr<'_>) -> AbiResult<f64>;
 }
@@ -224,6 +242,12 @@ pub trait Subnet {
 pub trait Update {
     /// An attribute by its name; nothing if this host does not know it.
     fn attribute(&self, name: RStr<'_>) -> ROption<Value>;
+    /// The run.
+    fn run(&self) -> Run_TO<'_, RRef<'_, ()>>;
+    /// The step within the current stage, from 0.
+    fn step(&self) -> u64;
+    /// The state group of the step.
+    fn group(&self) -> u64;
     /// The learning rate of this update.
     fn learning_rate(&self) -> f64;
     /// Number of parameters.
@@ -232,26 +256,26 @@ pub trait Update {
     fn name(&self, parameter: u32) -> AbiResult<RString>;
     /// Shape of a parameter.
     fn shape(&self, parameter: u32) -> AbiResult<RVec<u64>>;
-    /// Role of each parameter: `weight`, `bias`, `norm`, `buffer`, `architecture`.
-    fn roles(&self) -> RVec<RString>;
+    /// Indices of the parameters with a role: `weight`, `bias`, `norm`, `architecture`.
+    fn with_role(&self, role: RStr<'_>) -> AbiResult<RVec<u32>>;
     /// Handle of the parameters.
     fn parameters(&mut self) -> AbiResult<u32>;
-    /// Handle of the gradients.
-    fn gradients(&mut self) -> AbiResult<u32>;
+    /// Handle of the gradients, clipped.
+    fn gradients(&mut self, attributes: RSlice<'_, Attribute>) -> AbiResult<u32>;
     /// Handle of a named slot of this group, created on first use. Attributes: `init` (`zeros` or `gradient`).
     fn slot(&mut self, name: RStr<'_>, attributes: RSlice<'_, Attribute>) -> AbiResult<u32>;
     /// For each parameter, in how many updates of this group it took part before this one.
     fn update_counts(&mut self) -> AbiResult<RVec<u64>>;
     /// Handle of some elements of a list.
     fn subset(&mut self, list: u32, indices: RSlice<'_, u32>) -> AbiResult<u32>;
-    /// An operation on whole lists; a trailing `_` works in place. Returns the result's handle.
+    /// An operation on whole lists; a trailing `_` works in place. Returns the handles of its results.
     #[sabi(last_prefix_field)]
     fn op(
         &mut self,
         name: RStr<'_>,
         lists: RSlice<'_, u32>,
         attributes: RSlice<'_, Attribute>,
-    ) -> AbiResult<u32>;
+    ) -> AbiResult<ValueRange>;
 }
 
 /// What came of the steps of a block, in order.
@@ -259,6 +283,10 @@ pub trait Update {
 pub trait Outcomes {
     /// An attribute by its name; nothing if this host does not know it.
     fn attribute(&self, name: RStr<'_>) -> ROption<Value>;
+    /// The run.
+    fn run(&self) -> Run_TO<'_, RRef<'_, ()>>;
+    /// Values of a parameter of the role `architecture`, at the end of the block.
+    fn parameter(&self, name: RStr<'_>) -> AbiResult<RVec<f64>>;
     /// Number of steps in the block.
     fn count(&self) -> u32;
     /// The step that an entry belongs to.
@@ -284,8 +312,8 @@ pub trait Ask {
     fn run(&self) -> Run_TO<'_, RRef<'_, ()>>;
     /// The round, from 0.
     fn round(&self) -> u64;
-    /// Cost of an architecture: `weights`, `params`, `macs`, or another that the manifest gives (`latency`).
-    fn cost(&self, architecture: RSlice<'_, u32>, measure: RStr<'_>) -> AbiResult<f64>;
+    /// Values of a parameter of the role `architecture`.
+    fn parameter(&self, name: RStr<'_>) -> AbiResult<RVec<f64>>;
     /// Adds an architecture. A round without any ends the search.
     #[sabi(last_prefix_field)]
     fn candidate(
@@ -300,23 +328,28 @@ pub trait Ask {
 pub trait Scored {
     /// An attribute by its name; nothing if this host does not know it.
     fn attribute(&self, name: RStr<'_>) -> ROption<Value>;
+    /// The run.
+    fn run(&self) -> Run_TO<'_, RRef<'_, ()>>;
     /// Number of architectures.
     fn count(&self) -> u32;
     /// An architecture.
     fn architecture(&self, entry: u32) -> AbiResult<RVec<u32>>;
-    /// A figure: `accuracy` (0 to 1), `nll`, `weights`, `params`, `macs`.
+    /// A figure: `accuracy` (0 to 1), `nll`, or a measure of complexity.
     #[sabi(last_prefix_field)]
     fn value(&self, entry: u32, name: RStr<'_>) -> AbiResult<f64>;
 }
 
-/// What the host does for a plugin at any time: logging. Attached once, when the file is loaded.
+/// What the host does for a plugin at any time. Attached once, when the file is loaded. Attributes: `abi` (Ints: major,
+/// minor), `host_version` (Text), `stopping` (Bool: the run was asked to stop).
 #[sabi_trait]
 pub trait Services: Send + Sync + 'static {
+    /// An attribute by its name; nothing if this host does not know it.
+    fn attribute(&self, name: RStr<'_>) -> ROption<Value>;
     /// Logs a text. Levels: `error`, `warn`, `info`, `debug`, `trace`.
     fn log(&self, level: RStr<'_>, target: RStr<'_>, text: RStr<'_>);
     /// Records a named figure for the current step (`metrics.jsonl`).
     #[sabi(last_prefix_field)]
-    fn scalar(&self, name: RStr<'_>, value: f64) -> AbiResult<()>;
+    fn scalar(&self, name: RStr<'_>, value: f64, attributes: RSlice<'_, Attribute>) -> AbiResult<()>;
 }
 
 /// A [`Task`] within a call.

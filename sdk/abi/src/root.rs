@@ -12,7 +12,8 @@ use crate::component::{
 use crate::host::{ServicesRef, TaskRef};
 use crate::value::AbiResult;
 
-/// The table of a plugin file. **Append only**, after `last_prefix_field`.
+/// The table of a plugin file. **Append only**, after `last_prefix_field`, each new entry with
+/// `#[sabi(missing_field(option))]`.
 ///
 /// `settings` is a JSON object that the component's schema has accepted.
 #[repr(C)]

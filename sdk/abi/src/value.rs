@@ -56,10 +56,12 @@ pub mod code {
     pub const FAILED: &str = "failed";
     /// An argument was out of range or of the wrong kind.
     pub const INVALID: &str = "invalid";
-    /// The other side is too old for this call.
+    /// The other side does not know what was named: it is too old, or the name is wrong.
     pub const UNSUPPORTED: &str = "unsupported";
-    /// The callee panicked.
+    /// The plugin panicked.
     pub const PANIC: &str = "panic";
+    /// The host failed inside, whatever the plugin asked for: its device, its memory, a defect.
+    pub const HOST: &str = "host";
 }
 
 impl AbiError {

@@ -33,6 +33,7 @@ pub(super) fn additions() -> Vec<Change> {
         Change::instead("sdk/abi/Cargo.toml", "version = \"1.0.0\"", "version = \"1.1.0\""),
         Change::instead("sdk/abi/src/lib.rs", "(u32, u32) = (1, 0)", "(u32, u32) = (1, 1)"),
         Change::instead("sdk/src/lib.rs", "\"1,0\"", "\"1,1\""),
+        Change::instead("sdk/src/lib.rs", "VERSION.1 == 0", "VERSION.1 == 1"),
         Change::after(
             "sdk/abi/src/host.rs",
             "    fn random_key(&self) -> u64;\n",
@@ -129,7 +130,15 @@ pub(super) fn breaking() -> Vec<Change> {
             "fn choice_name(&self, choice: u64)",
         ),
         Change::instead("sdk/src/run.rs", "self.0.choice_name(choice)", "self.0.choice_name(choice.into())"),
-        Change::after("sdk/abi/src/host.rs", "fn allow(&mut self, stage: u32", ", weight: f64"),
-        Change::instead("sdk/src/sampler.rs", "self.0.allow(stage,", "self.0.allow(stage, 1.0,"),
+        Change::instead(
+            "sdk/abi/src/host.rs",
+            "    ) -> AbiResult<()>;\n}\n\n/// The moment at which",
+            "        weight: f64,\n    ) -> AbiResult<()>;\n}\n\n/// The moment at which",
+        ),
+        Change::instead(
+            "sdk/src/sampler.rs",
+            "self.0.allow(stage, choice, RSlice::from(options), none())",
+            "self.0.allow(stage, choice, RSlice::from(options), none(), 1.0)",
+        ),
     ]
 }

@@ -40,8 +40,8 @@ fn convolutions() {
     );
     assert_eq!(
         refusal("conv2d", &[IMAGE, weight], &[int("strid", 2)]),
-        "node `s.conv2d_0`: `conv2d` has no attribute `strid`; it has `stride`, `padding`, `dilation`, `groups`; \
-         a newer host may have it\n\nhint: did you mean `stride`?"
+        "node `s.conv2d_0`: `conv2d` has no attribute `strid` in this host's ABI 1.0; it has `stride`, `padding`, \
+         `dilation`, `groups`\n\nhint: did you mean `stride`?"
     );
     assert_eq!(
         refusal("conv2d", &[IMAGE, weight], &[int("stride", 0)]),
@@ -142,7 +142,7 @@ fn element_wise() {
     assert_eq!(refusal("add", &[], &[]), "node `s.add_0`: takes at least 1 inputs, found 0");
     assert_eq!(
         refusal("relu", &[IMAGE], &[int("slope", 1)]),
-        "node `s.relu_0`: `relu` has no attribute `slope`; it has none; a newer host may have it"
+        "node `s.relu_0`: `relu` has no attribute `slope` in this host's ABI 1.0; it has none"
     );
     assert!(refusal("softmax", &[&[]], &[]).contains("a dimension, but the input has none"));
     assert!(

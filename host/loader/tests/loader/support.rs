@@ -5,9 +5,9 @@ use std::process::Command;
 use std::sync::{LazyLock, Mutex};
 use std::time::Duration;
 
-use nshot_abi::AbiResult;
-use nshot_abi::abi_stable::std_types::{RResult, RStr};
+use nshot_abi::abi_stable::std_types::{ROption, RResult, RSlice, RStr};
 use nshot_abi::host::Services;
+use nshot_abi::{AbiResult, Attribute, Value};
 use nshot_loader::{LoadError, Loader, PluginFile, Reason, Store};
 use tempfile::TempDir;
 
@@ -61,7 +61,11 @@ impl Services for Log {
         self.0.lock().unwrap().push(format!("{level} {target} {text}"));
     }
 
-    fn scalar(&self, _name: RStr<'_>, _value: f64) -> AbiResult<()> {
+    fn attribute(&self, _name: RStr<'_>) -> ROption<Value> {
+        ROption::RNone
+    }
+
+    fn scalar(&self, _name: RStr<'_>, _value: f64, _attributes: RSlice<'_, Attribute>) -> AbiResult<()> {
         RResult::ROk(())
     }
 }

@@ -68,7 +68,7 @@ fn scheduler(root: PluginRef, name: &str) -> Result<Value, AbiError> {
 /// What the plugin's table says of itself: an entry that ABI 1.0 does not have.
 #[cfg(feature = "next")]
 pub(crate) fn notes(root: PluginRef) -> Option<String> {
-    Some(answer(root.notes()?()).map_or_else(|error| error.text, |text| text).into())
+    Some(answer(root.notes()?()).unwrap_or_else(|error| error.text).into())
 }
 
 #[cfg(not(feature = "next"))]

@@ -20,11 +20,11 @@ impl Task for View {
     fn attribute(&self, _: RStr<'_>) -> ROption<Value> {
         RNone
     }
-    fn input_shape(&self) -> RVec<u64> {
-        RVec::from(vec![3, 8, 8])
+    fn input_shape(&self) -> AbiResult<RVec<u64>> {
+        ROk(RVec::from(vec![3, 8, 8]))
     }
-    fn classes(&self) -> u64 {
-        10
+    fn classes(&self) -> AbiResult<u64> {
+        ROk(10)
     }
 }
 
@@ -32,11 +32,11 @@ impl Run for View {
     fn attribute(&self, _: RStr<'_>) -> ROption<Value> {
         RNone
     }
-    fn input_shape(&self) -> RVec<u64> {
-        RVec::from(vec![3, 8, 8])
+    fn input_shape(&self) -> AbiResult<RVec<u64>> {
+        ROk(RVec::from(vec![3, 8, 8]))
     }
-    fn classes(&self) -> u64 {
-        10
+    fn classes(&self) -> AbiResult<u64> {
+        ROk(10)
     }
     fn choice_count(&self) -> u32 {
         1
@@ -50,11 +50,14 @@ impl Run for View {
     fn allowed(&self, _: u32) -> AbiResult<RVec<u32>> {
         ROk(RVec::from(vec![0, 1]))
     }
-    fn smallest(&self) -> RVec<u32> {
-        RVec::from(vec![0])
+    fn valid(&self, _: RSlice<'_, u32>) -> AbiResult<bool> {
+        ROk(true)
     }
-    fn largest(&self) -> RVec<u32> {
-        RVec::from(vec![1])
+    fn extreme(&self, _: RStr<'_>, largest: bool) -> AbiResult<RVec<u32>> {
+        ROk(RVec::from(vec![u32::from(largest)]))
+    }
+    fn measures(&self) -> AbiResult<RVec<RString>> {
+        ROk(RVec::from(vec!["weights".into()]))
     }
     fn complexity(&self, _: RSlice<'_, u32>, _: RStr<'_>) -> AbiResult<f64> {
         ROk(30.0)
@@ -71,11 +74,11 @@ impl Run for View {
     fn steps_per_epoch(&self) -> u64 {
         10
     }
-    fn split_choices(&self) -> RVec<u32> {
-        RVec::new()
+    fn split_choices(&self) -> AbiResult<RVec<u32>> {
+        ROk(RVec::new())
     }
-    fn separated_choices(&self) -> RVec<u32> {
-        RVec::new()
+    fn separated_choices(&self) -> AbiResult<RVec<u32>> {
+        ROk(RVec::new())
     }
     fn random_key(&self) -> u64 {
         7
@@ -111,6 +114,9 @@ impl Sample for View {
 impl Progress for View {
     fn attribute(&self, _: RStr<'_>) -> ROption<Value> {
         RNone
+    }
+    fn run(&self) -> RunRef<'_> {
+        Run_TO::from_ptr(RRef::new(self), TD_Opaque)
     }
     fn step(&self) -> u64 {
         25
@@ -149,7 +155,7 @@ impl Builder {
 }
 
 fn names(attributes: &[Attribute]) -> String {
-    attributes.iter().map(|attribute| format!(" {}", attribute.name)).collect()
+    attributes.iter().fold(String::new(), |text, attribute| text + " " + &attribute.name)
 }
 
 impl Declare for Builder {
@@ -175,7 +181,7 @@ impl Graph for Builder {
     fn attribute(&self, _: RStr<'_>) -> ROption<Value> {
         RNone
     }
-    fn input(&mut self, name: RStr<'_>) -> AbiResult<u32> {
+    fn input(&mut self, name: RStr<'_>, _: RSlice<'_, Attribute>) -> AbiResult<u32> {
         self.record(format!("input {name}"))
     }
     fn parameter(&mut self, name: RStr<'_>) -> AbiResult<u32> {
@@ -198,10 +204,10 @@ impl Graph for Builder {
     fn option_weight(&mut self, _: u32, _: u32) -> AbiResult<ROption<u32>> {
         ROk(RNone)
     }
-    fn output(&mut self, name: RStr<'_>, value: u32) -> AbiResult<()> {
+    fn output(&mut self, name: RStr<'_>, value: u32, _: RSlice<'_, Attribute>) -> AbiResult<()> {
         self.record(format!("output {name} {value}")).map(|_| ())
     }
-    fn push_scope(&mut self, _: RStr<'_>) -> AbiResult<()> {
+    fn push_scope(&mut self, _: RStr<'_>, _: RSlice<'_, Attribute>) -> AbiResult<()> {
         ROk(())
     }
     fn pop_scope(&mut self) -> AbiResult<()> {
@@ -213,12 +219,21 @@ impl Plan for Builder {
     fn stage(&mut self, name: RStr<'_>, _: RSlice<'_, Attribute>) -> AbiResult<u32> {
         self.record(format!("stage {name}"))
     }
-    fn allow(&mut self, _: u32, _: u32, _: RSlice<'_, u32>) -> AbiResult<()> {
+    fn allow(
+        &mut self,
+        _: u32,
+        _: u32,
+        _: RSlice<'_, u32>,
+        _: RSlice<'_, Attribute>,
+    ) -> AbiResult<()> {
         ROk(())
     }
 }
 
 impl Step for Builder {
+    fn set(&mut self, _: RSlice<'_, Attribute>) -> AbiResult<()> {
+        ROk(())
+    }
     fn path(&mut self, attributes: RSlice<'_, Attribute>) -> AbiResult<u32> {
         self.record(format!("path{}", names(&attributes)))
     }
@@ -230,7 +245,7 @@ impl Step for Builder {
     }
     fn loss(&mut self, _: u32, kind: RStr<'_>, attributes: RSlice<'_, Attribute>) -> AbiResult<()> {
         let known: &[&str] = if cfg!(feature = "next") { &["weight", "focus"] } else { &["weight"] };
-        for Attribute { name, .. } in attributes.iter() {
+        for Attribute { name, .. } in attributes.as_slice() {
             if !known.contains(&name.as_str()) {
                 let text = format!("`{kind}` has no attribute `{name}`; a newer host may have it");
                 return RErr(AbiError::new(code::UNSUPPORTED, text));
@@ -255,7 +270,11 @@ impl Figures {
 impl Services for Figures {
     fn log(&self, _level: RStr<'_>, _target: RStr<'_>, _text: RStr<'_>) {}
 
-    fn scalar(&self, name: RStr<'_>, value: f64) -> AbiResult<()> {
+    fn attribute(&self, _name: RStr<'_>) -> ROption<Value> {
+        RNone
+    }
+
+    fn scalar(&self, name: RStr<'_>, value: f64, _: RSlice<'_, Attribute>) -> AbiResult<()> {
         if let Ok(mut figures) = self.0.lock() {
             figures.push(format!("{name} {value}"));
         }

@@ -47,7 +47,7 @@ impl Sampler for Largest {
     }
 
     fn sample(&mut self, at: &SampleContext, step: &mut Step) -> Result<()> {
-        let path = step.path(&at.run().largest())?;
+        let path = step.path(&at.run().largest("weights")?)?;
         step.loss(path, "cross_entropy", &attributes! { weight: 2.0 })
     }
 }
@@ -63,7 +63,7 @@ impl LrScheduler for Falling {
     }
 
     fn factor(&mut self, at: &Progress, subnet: &Subnet) -> Result<f64> {
-        Ok((1.0 - at.fraction()) / subnet.complexity(Measure::Weights)?)
+        Ok((1.0 - at.fraction()) / subnet.complexity("weights")?)
     }
 }
 

@@ -36,7 +36,7 @@ sampler!(
     "method",
     Method,
     |at, step| {
-        step.path(&at.run().smallest())?;
+        step.path(&at.run().smallest("weights")?)?;
         Ok(())
     },
     fn end(&mut self, run: &Run) -> Result<()> {
@@ -46,13 +46,13 @@ sampler!(
 
 // A builder's attribute.
 sampler!("attribute", Attribute, |at, step| {
-    let path = step.path(&at.run().smallest())?;
+    let path = step.path(&at.run().smallest("weights")?)?;
     step.loss(path, "cross_entropy", &attributes! { focus: 0.5 })
 });
 
 // An operation of the host: probes both architectures, takes the one with the larger loss.
 sampler!("operation", Operation, |at, step| {
-    let (small, large) = (at.run().smallest(), at.run().largest());
+    let (small, large) = (at.run().smallest("weights")?, at.run().largest("weights")?);
     let smaller = at.probe(&small, "loss")? < at.probe(&large, "loss")?;
     step.path(if smaller { &large } else { &small })?;
     Ok(())

@@ -25,12 +25,12 @@ impl StateGroups for Faulty {
         })
     }
 
-    fn group(&mut self, paths: &Paths) -> Result<u32> {
+    fn group(&mut self, paths: &Paths) -> Result<u64> {
         if !self.0.enter_at("group", paths.step())? {
             return paths.default_group();
         }
         match self.0.name() {
-            "huge-group" => Ok(u32::MAX),
+            "huge-group" => Ok(u64::MAX),
             "foreign-path" => paths.selected(5, 0).map(|_| 0),
             _ => paths.default_group(),
         }

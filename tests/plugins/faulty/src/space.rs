@@ -55,6 +55,7 @@ impl SearchSpace for Faulty {
         self.classifier.declare(to)?;
         let mut odd = |name: &str, shape: &[u64]| to.parameter(name, shape, Role::Weight, Init::Zeros);
         match self.fault.name() {
+            "value-of-all-memory" => odd("odd", &[1 << 20]),
             "parameter-twice" => odd("classifier.bias", &[10]),
             "parameter-of-all-memory" => odd("odd", &[1 << 20, 1 << 18]),
             "parameter-of-more-than-all" => odd("odd", &[u64::MAX, 2]),
@@ -75,7 +76,7 @@ impl SearchSpace for Faulty {
         let x = g.choose(0, |g, option| self.kernels[option as usize].forward(g, x))?;
         let y = g.choose(1, |g, option| if option == 0 { g.relu(x) } else { Ok(x) })?;
         match self.fault.name() {
-            "wrong-shape" => g.matmul(image, y).map(|_| ())?,
+            "wrong-shape" => self.kernels[0].forward(g, image).map(|_| ())?,
             "unknown-operation" => g.op("conv3d", &[y], &none).map(|_| ())?,
             "unknown-attribute" => g.op("relu", &[y], &attributes! { slope: 0.1 }).map(|_| ())?,
             "wrong-attribute" => g.op("dropout", &[y], &attributes! { p: "half" }).map(|_| ())?,
@@ -94,11 +95,26 @@ impl SearchSpace for Faulty {
                 g.relu(y)?;
             },
             "endless-scopes" => return endless_scopes(g),
-            "unknown-aten-operation" => g.op("aten::wobble", &[y], &none).map(|_| ())?,
+            "unknown-aten-operation" => {
+                let shape = attributes! { output_shape: [-1_i64, 4, 8, 8] };
+                return g.op("aten::wobble", &[y], &shape).and_then(|y| g.global_avg_pool(y)).and_then(|y| {
+                    let y = self.classifier.forward(g, y)?;
+                    g.output("logits", y)
+                });
+            }
             _ => {}
         }
         let y = g.global_avg_pool(y)?;
-        let y = self.classifier.forward(g, y)?;
+        let mut y = self.classifier.forward(g, y)?;
+        if self.fault.is("value-of-all-memory") {
+            let odd = g.parameter("odd")?;
+            let (column, row) = (g.reshape(odd, &[-1, 1])?, g.reshape(odd, &[1, -1])?);
+            let (huge, zero) = (g.matmul(column, row)?, g.constant(0.5)?);
+            let huge = g.slice(huge, 0, 0, 1)?;
+            let huge = g.slice(huge, 1, 0, 1)?;
+            let nothing = g.mul(huge, zero)?;
+            y = g.add(&[y, nothing])?;
+        }
         g.output("logits", y)
     }
 
