@@ -80,6 +80,12 @@ impl Experiment {
     /// # Errors
     /// The first thing that is wrong with it, pointing at its line.
     pub fn open(manifest: Manifest, plugins: &Plugins, pins: Option<&Pins>) -> Result<Self> {
+        if manifest.search.is_some() {
+            let failure = Failure::usage("`[search]` is not carried out by this version of nshot");
+            return Err(
+                manifest.locate("search.use", failure.hint("remove the table; `[rank]` scores subnets"))
+            );
+        }
         let device =
             located(&manifest, "run.device", Device::parse(&manifest.run.device).map_err(Into::into))?;
         let precision = match manifest.run.dtype {

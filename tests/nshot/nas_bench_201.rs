@@ -40,7 +40,7 @@ fn costs_of_all_architectures_are_the_benchmarks() {
     }
 }
 
-/// PyTorch's default: uniform within ±1/√fan_in, weights and biases alike.
+/// PyTorch's default: uniform within ±1/√`fan_in`, weights and biases alike.
 #[test]
 fn initial_weights_have_pytorchs_distribution() {
     let bench = Bench::new();

@@ -74,7 +74,8 @@ impl From<TchError> for TorchError {
             other => other.to_string(),
         };
         // What follows is a stack trace of C++ functions.
-        let end = text.find("\nException raised from").unwrap_or(text.len());
+        let traces = ["\nException raised from", "\nframe #0"].map(|start| text.find(start));
+        let end = traces.into_iter().flatten().min().unwrap_or(text.len());
         TorchError::Torch(text[..end].trim_end().to_owned())
     }
 }
