@@ -112,7 +112,7 @@ impl Space {
     /// # Errors
     /// One has the name of another.
     pub fn declare(&mut self, parameters: &Parameters) -> Result<()> {
-        for spec in parameters.iter() {
+        for spec in parameters {
             self.declared.parameters.declare(spec.clone())?;
         }
         Ok(())

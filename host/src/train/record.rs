@@ -56,7 +56,7 @@ impl Record {
             let losses = pending.losses.iter().map(|_| take()).collect();
             let norm = take();
             let options = pending.norms.options.iter().map(|((c, o), _)| (*c, *o, take())).collect();
-            Self { losses, norm, options, pending }
+            Self { pending, losses, norm, options }
         });
         Ok(records.collect())
     }

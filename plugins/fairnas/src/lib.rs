@@ -25,7 +25,9 @@ impl FairNas {
         for (choice, options) in allowed.iter().enumerate() {
             if is_shared(choice) {
                 let option = random.pick(options);
-                architectures.iter_mut().for_each(|path| path.push(option));
+                for path in &mut architectures {
+                    path.push(option);
+                }
                 continue;
             }
             let deck = &mut self.decks[choice];
