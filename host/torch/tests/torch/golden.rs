@@ -24,9 +24,8 @@ fn map() -> NameMap {
 }
 
 #[test]
-#[ignore = "needs NSHOT_GOLDEN, the folder with the reference's nb201.json and nb201.safetensors"]
 fn losses_norms_and_weights_are_the_references() {
-    let folder = PathBuf::from(std::env::var("NSHOT_GOLDEN").unwrap());
+    let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden"));
     let document = std::fs::read_to_string(folder.join("nb201.json")).unwrap();
     let document: serde_json::Value = serde_json::from_str(&document).unwrap();
     let tensors: BTreeMap<String, Tensor> =
