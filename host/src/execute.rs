@@ -12,7 +12,7 @@ use crate::failure::{Failure, Result};
 use crate::manifest::Manifest;
 use crate::output::Output;
 use crate::plugins::Plugins;
-use crate::progress::{Progress, duration};
+use crate::progress::{Progress, duration, say};
 use crate::rank::{self, Ranked, Score};
 use crate::report::{self, Report};
 use crate::run_directory::{Best, Lock, MANIFEST, Machine, RunDirectory, STATUS, State, Status, record};
@@ -65,7 +65,7 @@ pub fn run(manifest: Manifest, options: Options) -> Result<Ending> {
         report::introduce(&experiment);
     }
     if options.dry_run {
-        eprintln!("everything fits; nothing was run, since this is a dry run");
+        say("everything fits; nothing was run, since this is a dry run");
         return Ok(Ending::Done);
     }
     let mut resolved = experiment.manifest.clone();
@@ -102,7 +102,7 @@ pub fn resume(path: &Path, options: Options) -> Result<Ending> {
     if let Some(Checkpoint { state, .. }) = &checkpoint
         && !options.quiet
     {
-        eprintln!("resuming after step {} of the run", state.run_step);
+        say(&format!("resuming after step {} of the run", state.run_step));
     }
     carry_out(&mut experiment, directory, checkpoint, options, started)
 }
@@ -135,7 +135,7 @@ fn carry_out(
             status.reason = Some(signal.name().to_owned());
             directory.write_status(&status)?;
             record("info", &stopped);
-            eprintln!("{stopped}\nto go on: nshot resume {}", path.display());
+            say(&format!("{stopped}\nto go on: nshot resume {}", path.display()));
             Ok(Ending::Stopped(signal))
         }
         Err(failure) => {
@@ -257,7 +257,9 @@ fn compare(lock: &Lock, experiment: &Experiment) -> Result<()> {
     ];
     for (what, then, now) in pairs {
         if then != now {
-            eprintln!("warning: {what} was `{then}`, now it is `{now}`: numbers may differ in the last bits");
+            say(&format!(
+                "warning: {what} was `{then}`, now it is `{now}`: numbers may differ in the last bits"
+            ));
         }
     }
     Ok(())

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::experiment::Experiment;
 use crate::failure::{Failure, Result};
-use crate::progress::duration;
+use crate::progress::{duration, say};
 use crate::rank::Score;
 use crate::run_directory::write_atomically;
 
@@ -71,7 +71,7 @@ pub fn introduce(experiment: &Experiment) {
     row("method", parts.join(", "));
     let stages = if stages == 1 { String::new() } else { format!(" in {stages} stages") };
     row("training", format!("{steps} steps{stages} of {} images", data.batch_size()));
-    eprint!("{text}");
+    say(text.trim_end());
 }
 
 /// A number with thousands separated, or in powers of ten where that is too long.

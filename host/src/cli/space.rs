@@ -8,6 +8,7 @@ use std::sync::Arc;
 use nshot::failure::{Failure, Result};
 use nshot::manifest::{Component, Use, parse_override};
 use nshot::plugins::Plugins;
+use nshot::progress::say;
 use nshot::run_directory::write_atomically;
 use nshot::selection::Selection;
 use nshot::space::{Space, Subnet, Task};
@@ -150,7 +151,7 @@ fn draw(show: &Show, subnet: &Subnet, path: &Path) -> Result<()> {
     let svg = draw::drawing(&subnet.graph, scope)?;
     write_atomically(path, svg.as_bytes())?;
     let what = scope.map_or_else(|| "the whole subnet".to_owned(), |scope| format!("`{scope}`"));
-    eprintln!("drew {what} into {}", path.display());
+    say(&format!("drew {what} into {}", path.display()));
     Ok(())
 }
 

@@ -254,7 +254,7 @@ fn mistakes_are_errors_and_leave_the_table_usable() {
     }
     texts(&table.subset(p, &[2]).unwrap_err(), &["more than its 2 tensors"]);
     texts(&table.read(p).unwrap_err(), &["only lists of scalars"]);
-    texts(&table.slot("a/b", SlotInit::Zeros).unwrap_err(), &["\"a/b\""]);
+    texts(&table.slot("a/b", SlotInit::Zeros).unwrap_err(), &["`a/b`"]);
     let sum = table.op("add", &[p, g], &[]).unwrap();
     assert_eq!(table.length(sum).unwrap(), 2);
     for (i, before) in before.iter().enumerate() {
