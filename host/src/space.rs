@@ -104,6 +104,11 @@ impl Space {
         };
         space.smallest = space.extreme("weights", false)?;
         space.largest = space.extreme("weights", true)?;
+        let (small, large) = (space.cost(&space.smallest)?.weights, space.cost(&space.largest)?.weights);
+        if small > large {
+            let text = format!("the smallest has {small} weights, the largest {large}");
+            return Err(space.identity.failure("extremes", &text));
+        }
         Ok(space)
     }
 

@@ -26,7 +26,11 @@ pub(crate) fn none() -> RSlice<'static, Attribute> {
     RSlice::from_slice(&[])
 }
 
-/// Attributes by name: `attributes! { stride: 2, padding: [1, 1] }`.
+/// Attributes by name.
+///
+/// ```
+/// let attributes = nshot_sdk::attributes! { stride: 2, padding: [1, 1] };
+/// ```
 #[macro_export]
 macro_rules! attributes {
     ($($name:ident : $value:expr),* $(,)?) => {
@@ -70,6 +74,12 @@ into_attribute! {
     Vec<u32> => |v| AbiValue::Ints(v.into_iter().map(i64::from).collect()),
     Vec<u64> => |v| AbiValue::Ints(v.into_iter().map(|x| x as i64).collect()),
     Vec<String> => |v| AbiValue::Texts(v.into_iter().map(Into::into).collect()),
+}
+
+impl<const N: usize> IntoAttribute for [i32; N] {
+    fn into_attribute(self) -> AbiValue {
+        AbiValue::Ints(self.into_iter().map(i64::from).collect())
+    }
 }
 
 impl<const N: usize> IntoAttribute for [i64; N] {

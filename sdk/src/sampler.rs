@@ -166,9 +166,10 @@ impl Step<'_> {
         answer(self.0.select(path, choice, RSlice::from(options), RSlice::from(&attributes.0[..])))
     }
 
-    /// Adds a loss to a path. Kinds: `cross_entropy`, `distillation`, `mse`. Attributes: `weight`, `output`, `target`
-    /// (`labels` or `path`), `path` (whose output is the target), `temperature`, `smoothing`. A path without a
-    /// loss has the cross-entropy of its logits with the labels.
+    /// Adds a loss to a path; several are summed. `cross_entropy` compares with the labels (`smoothing`); `distillation`
+    /// (Kullback-Leibler divergence, `temperature`) and `mse` with the same output of an earlier path, which `path` names
+    /// and which gets no gradient from it. All take `weight` and `output` (default: `logits`). A path without a loss has
+    /// the cross-entropy of its logits with the labels; one with a loss has that alone.
     pub fn loss(&mut self, path: u32, kind: &str, attributes: &Attributes) -> Result<()> {
         answer(self.0.loss(path, kind.into(), RSlice::from(&attributes.0[..])))
     }

@@ -9,7 +9,9 @@ use crate::settings::Settings;
 
 /// Scales the base learning rate for each step and subnet.
 ///
-/// One path in a step: the factor scales the update's learning rate. Several: it scales each path's loss.
+/// One path in a step: the factor scales the update's learning rate. Several: the losses of the paths are summed, each
+/// scaled by its factor, and the update has the base rate; for an optimizer that is invariant to the gradient's scale
+/// the update has base rate times mean factor, and each loss is scaled by factor ÷ mean.
 ///
 /// ```
 /// use nshot_sdk::prelude::*;

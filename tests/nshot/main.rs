@@ -8,6 +8,7 @@
 //! | `bad_plugin_file` | plugin files and crates that cannot be used: one error and a hint |
 //! | `documentation` | what README, docs and examples say comes true |
 //! | `golden` | training equals the reference, number by number |
+//! | `mobilenet` | losses, gradients and costs of the `mobilenet` space equal the reference's |
 //! | `nas_bench_201` | costs are the benchmark's, initial weights PyTorch's, CIFAR-10 trains |
 //! | `resume` | stopped, killed or damaged runs go on to the same files, byte for byte |
 
@@ -23,6 +24,7 @@ mod bad_plugin_file;
 mod documentation;
 mod golden;
 mod harness;
+mod mobilenet;
 mod nas_bench_201;
 mod refusals;
 mod resume;

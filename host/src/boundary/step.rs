@@ -176,12 +176,12 @@ impl StepHost {
         }
     }
 
-    fn add_loss(&mut self, path: u32, kind: &str, attributes: &[Attribute]) -> Result<(), Refusal> {
+    fn add_loss(&mut self, path: u32, name: &str, attributes: &[Attribute]) -> Result<(), Refusal> {
         let mut named = Named::new("loss", attributes)?;
         let weight = named.number("weight")?.unwrap_or(1.0);
         let output = named.text("output")?.unwrap_or_else(|| "logits".to_owned());
         let (target, other) = (named.text("target")?, named.count("path")?);
-        let (kind, default_target) = match kind {
+        let (kind, default_target) = match name {
             "cross_entropy" => {
                 let smoothing = named.number("smoothing")?.unwrap_or(0.0);
                 if !(0.0..=1.0).contains(&smoothing) {
@@ -211,8 +211,15 @@ impl StepHost {
             ("path", Some(other), "path") => {
                 return refuse(format!("the target of path {path} is path {other}, expected an earlier one"));
             }
-            (found, _, expected) => {
-                return refuse(format!("the target is `{found}`, expected `{expected}` and, for it, `path`"));
+            (_, _, "labels") => {
+                return refuse(format!(
+                    "the loss `{name}` compares with the labels; it has no other `target`"
+                ));
+            }
+            _ => {
+                return refuse(format!(
+                    "the loss `{name}` compares with an earlier path: name it, as `path`"
+                ));
             }
         };
         self.path_mut(path)?.1.push(Loss { kind, weight, output, target });
