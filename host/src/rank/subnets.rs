@@ -47,6 +47,10 @@ pub fn check(experiment: &Experiment) -> Result<()> {
         let key = error.key().unwrap_or("rank").to_owned();
         return Err(manifest.locate(&key, error.into()));
     }
+    if manifest.train.stop_after.is_some() && experiment.stages.len() > 1 {
+        let failure = Failure::usage("`stop_after` leaves stages untrained whose supernets `[rank]` needs");
+        return Err(manifest.locate("train.stop_after", failure.hint("leave out `stop_after` or `[rank]`")));
+    }
     check_list(experiment, rank).map_err(|failure| manifest.locate("rank.architectures", failure))
 }
 
