@@ -7,6 +7,7 @@ mod describe;
 mod plan;
 mod run;
 mod sample;
+mod search;
 mod services;
 mod step;
 mod update;
@@ -24,7 +25,8 @@ pub use describe::{DeclareHost, Declared, DescribeHost, OptionMark};
 pub use plan::{PlanHost, StagePlan};
 pub use run::{RunView, TaskView};
 pub use sample::{PathsView, ProgressView, SampleView, SubnetView};
-pub use services::{SERVICES, Scalar, calling, put_scalars, take_scalars};
+pub use search::{AskHost, ScoredView};
+pub use services::{SERVICES, Scalar, calling, describing, put_scalars, take_scalars};
 pub use step::{Loss, LossKind, PathPlan, StepHost, Target};
 pub use update::{UpdateHost, UpdateMoment};
 
@@ -36,6 +38,13 @@ impl Refusal {
     /// A name that this host does not know; a later one may.
     pub(crate) fn unknown(text: impl Into<String>) -> Self {
         Self(AbiError::new(code::UNSUPPORTED, text))
+    }
+}
+
+impl Refusal {
+    /// Why.
+    pub(crate) fn text(self) -> String {
+        self.0.text.into()
     }
 }
 

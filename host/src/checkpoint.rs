@@ -34,6 +34,12 @@ pub struct State {
     pub step: u64,
     /// Steps of the whole run that are done.
     pub run_step: u64,
+    /// Images that the run was trained on, once for each path.
+    pub images: u64,
+    /// Seconds of training so far.
+    pub seconds: f64,
+    /// Whether a ranking is due at this step and not done yet.
+    pub rank_due: bool,
     /// Parameters that were ever reached: their indices, ascending.
     pub ever_reached: Vec<usize>,
     /// The stages as they were planned.

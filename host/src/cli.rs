@@ -11,7 +11,9 @@ mod plugin;
 mod resume;
 mod run;
 mod runs;
+mod search;
 mod space;
+mod standalone;
 
 use std::process::ExitCode;
 
@@ -38,6 +40,8 @@ struct Arguments {
 enum Command {
     Run(run::Arguments),
     Resume(resume::Arguments),
+    Search(search::Arguments),
+    Standalone(standalone::Arguments),
     #[command(subcommand)]
     Space(space::Command),
     #[command(subcommand)]
@@ -67,6 +71,8 @@ fn dispatch(command: &Command) -> Outcome {
     match command {
         Command::Run(arguments) => run::main(arguments),
         Command::Resume(arguments) => resume::main(arguments),
+        Command::Search(arguments) => search::main(arguments),
+        Command::Standalone(arguments) => standalone::main(arguments),
         Command::Space(command) => space::main(command),
         Command::Data(command) => data::main(command),
         Command::Plugin(command) => plugin::main(command),

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use nshot_abi::abi_stable::sabi_trait::TD_Opaque;
 use nshot_abi::abi_stable::std_types::RVec;
 use nshot_abi::abi_stable::std_types::{RResult, RSlice};
-use nshot_abi::component::{LrSchedulerBox, OptimizerBox, SamplerBox, StateGroupsBox};
+use nshot_abi::component::{LrSchedulerBox, OptimizerBox, SamplerBox, SearcherBox, StateGroupsBox};
 use nshot_abi::host::{
-    Declare_TO, Paths_TO, Plan_TO, Progress_TO, Run_TO, Sample_TO, Step_TO, Subnet_TO, Update_TO,
+    Ask_TO, Declare_TO, Paths_TO, Plan_TO, Progress_TO, Run_TO, Sample_TO, Scored_TO, Step_TO, Subnet_TO,
+    Update_TO,
 };
 use nshot_abi::value::code;
 use nshot_abi::{AbiResult, Attribute, Value};
@@ -15,11 +16,11 @@ use nshot_abi::{AbiResult, Attribute, Value};
 use nshot_graph::Parameters;
 
 use crate::boundary::{
-    DeclareHost, PathPlan, PathsView, PlanHost, ProgressView, RunView, SampleView, StagePlan, StepHost,
-    SubnetView, UpdateHost, calling,
+    AskHost, DeclareHost, PathPlan, PathsView, PlanHost, ProgressView, RunView, SampleView, ScoredView,
+    StagePlan, StepHost, SubnetView, UpdateHost, calling,
 };
 use crate::failure::{Failure, Result};
-use crate::selection::Selection;
+use crate::selection::{Architecture, Selection};
 use crate::space::Subnet;
 
 /// Longer texts of a plugin's are cut, in characters.
@@ -54,6 +55,11 @@ impl Identity {
         }
     }
 
+    /// One of its methods, as messages name it.
+    pub(crate) fn method(&self, method: &str) -> String {
+        format!("{} `{}` of plugin `{}`, in `{method}`", self.kind, self.name, self.plugin)
+    }
+
     /// A failure of one of the component's calls. The text may be the plugin's: it becomes one line, and no
     /// longer than one can read; a hint in it, which then is the host's, stays one.
     pub(crate) fn failure(&self, method: &str, text: &str) -> Failure {
@@ -63,10 +69,7 @@ impl Identity {
             "" => "it failed without saying why".to_owned(),
             text => one_line(text),
         };
-        let failure = Failure::new(format!(
-            "{} `{}` of plugin `{}`, in `{method}`: {text}",
-            self.kind, self.name, self.plugin
-        ));
+        let failure = Failure::new(format!("{}: {text}", self.method(method)));
         match hint {
             Some(hint) => failure.hint(one_line(hint)),
             None => failure,
@@ -145,6 +148,10 @@ component!(
     /// State groups.
     StateGroups, StateGroupsBox
 );
+component!(
+    /// A searcher.
+    Searcher, SearcherBox
+);
 
 impl Sampler {
     /// Parameters of its own, all of the role `architecture`.
@@ -204,7 +211,7 @@ impl LrScheduler {
         selection: &Selection,
         subnet: &Arc<Subnet>,
     ) -> Result<f64> {
-        let view = SubnetView { selection, subnet };
+        let view = SubnetView { space: &at.run.space, selection, subnet };
         let object = &mut self.object;
         let factor = self.identity.call("factor", || {
             object.factor(Progress_TO::from_ptr(&at, TD_Opaque), Subnet_TO::from_ptr(&view, TD_Opaque))
@@ -256,5 +263,26 @@ impl StateGroups {
     pub fn group(&mut self, paths: &PathsView<'_>) -> Result<u64> {
         let object = &mut self.object;
         self.identity.call("group", || object.group(Paths_TO::from_ptr(paths, TD_Opaque)))
+    }
+}
+
+impl Searcher {
+    /// The architectures that it wants scored in a round; none ends the search.
+    pub fn ask(
+        &mut self,
+        run: &RunView,
+        round: u64,
+        parameters: &[(String, Vec<f64>)],
+    ) -> Result<Vec<Architecture>> {
+        let mut ask = AskHost { run, round, parameters, candidates: Vec::new() };
+        let object = &mut self.object;
+        self.identity.call("ask", || object.ask(Ask_TO::from_ptr(&mut ask, TD_Opaque)))?;
+        Ok(ask.candidates)
+    }
+
+    /// Tells it the scores of the round.
+    pub fn tell(&mut self, scored: &ScoredView<'_>) -> Result<()> {
+        let object = &mut self.object;
+        self.identity.call("tell", || object.tell(Scored_TO::from_ptr(scored, TD_Opaque)))
     }
 }

@@ -7,15 +7,16 @@ use nshot_data::FileRecord;
 use nshot_loader::Hash;
 
 use crate::checkpoint::{Checkpoint, Checkpoints};
-use crate::experiment::Experiment;
+use crate::experiment::{Experiment, Parts, weights_of};
 use crate::failure::{Failure, Result};
 use crate::manifest::Manifest;
 use crate::output::Output;
 use crate::plugins::Plugins;
 use crate::progress::{Progress, duration, say};
-use crate::rank::{self, Ranked, Score};
+use crate::rank::{self, Ranked, Score, truth};
 use crate::report::{self, Report};
 use crate::run_directory::{Best, Lock, MANIFEST, Machine, RunDirectory, STATUS, State, Status, record};
+use crate::search;
 use crate::signals::Signal;
 use crate::train::{self, End, Figures};
 
@@ -55,10 +56,17 @@ impl Ending {
 /// Something is wrong with the manifest or what it names, or the run fails.
 pub fn run(manifest: Manifest, options: Options) -> Result<Ending> {
     let started = Instant::now();
+    if manifest.standalone.is_some() {
+        let failure =
+            Failure::usage("a manifest with `[standalone]` trains architectures alone, not a supernet");
+        let hint = format!("nshot standalone {}", manifest.path().display());
+        return Err(manifest.locate("standalone", failure.hint(hint)));
+    }
     let path = manifest.run.directory.clone();
     RunDirectory::check_absent(&path)?;
     let plugins = Plugins::open()?;
-    let mut experiment = Experiment::open(manifest, &plugins, None)?;
+    let parts = Parts::open(manifest, &plugins, None)?;
+    let mut experiment = parts.experiment(parts.manifest.clone())?;
     rank::check(&experiment)?;
     check_disk(&experiment, &path)?;
     if !options.quiet {
@@ -68,11 +76,9 @@ pub fn run(manifest: Manifest, options: Options) -> Result<Ending> {
         say("everything fits; nothing was run, since this is a dry run");
         return Ok(Ending::Done);
     }
-    let mut resolved = experiment.manifest.clone();
-    resolved.data = experiment.data.resolved().clone();
-    let lock = lock(&experiment)?;
-    let directory = RunDirectory::create(&path, &resolved.to_toml()?, &lock)?;
-    carry_out(&mut experiment, directory, None, options, started)
+    let (resolved, lock) = (resolved(&experiment).to_toml()?, lock(&experiment)?);
+    let directory = RunDirectory::create(&path, &resolved, &lock)?;
+    carry_out(&parts, &mut experiment, directory, None, options, started)
 }
 
 /// Goes on with a run from its last checkpoint, with the plugins of its lock.
@@ -92,7 +98,8 @@ pub fn resume(path: &Path, options: Options) -> Result<Ending> {
     let mut manifest = Manifest::load(&directory.join(MANIFEST), &[])?;
     path.clone_into(&mut manifest.run.directory);
     let plugins = Plugins::open()?;
-    let mut experiment = Experiment::open(manifest, &plugins, Some(&lock.components))?;
+    let parts = Parts::open(manifest, &plugins, Some(&lock.components))?;
+    let mut experiment = parts.experiment(parts.manifest.clone())?;
     compare(&lock, &experiment)?;
     check_disk(&experiment, path)?;
     let checkpoint = Checkpoints::of(path).newest()?;
@@ -104,11 +111,12 @@ pub fn resume(path: &Path, options: Options) -> Result<Ending> {
     {
         say(&format!("resuming after step {} of the run", state.run_step));
     }
-    carry_out(&mut experiment, directory, checkpoint, options, started)
+    carry_out(&parts, &mut experiment, directory, checkpoint, options, started)
 }
 
 /// Trains and ranks, and says how it went; the run's status tells the same.
 fn carry_out(
+    parts: &Parts,
     experiment: &mut Experiment,
     directory: RunDirectory,
     checkpoint: Option<Checkpoint>,
@@ -116,7 +124,7 @@ fn carry_out(
     started: Instant,
 ) -> Result<Ending> {
     let mut output = Output::open(directory, checkpoint.as_ref())?;
-    let outcome = train_and_rank(experiment, &mut output, checkpoint, options, started);
+    let outcome = train_and_rank(parts, experiment, &mut output, checkpoint, options, started);
     let (path, directory) = (output.path(), output.directory());
     let mut status = Status::running(Checkpoints::of(path).steps_done(), experiment.steps());
     match outcome {
@@ -158,6 +166,7 @@ enum Outcome {
 }
 
 fn train_and_rank(
+    parts: &Parts,
     experiment: &mut Experiment,
     output: &mut Output,
     checkpoint: Option<Checkpoint>,
@@ -167,66 +176,102 @@ fn train_and_rank(
     let done = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.state.run_step);
     output.directory().write_status(&Status::running(done, experiment.steps()))?;
     let mut progress = Progress::start_at("train", done, experiment.steps(), options.quiet);
-    let begun = Instant::now();
     let (end, figures) = train::train(experiment, output, checkpoint, &mut progress)?;
-    let training = begun.elapsed().as_secs_f64();
-    progress.finish(&trained_line(&figures, training));
+    progress.finish(&trained_line(&figures));
     if let End::Stopped(signal) = end {
         return Ok(Outcome::Stopped(signal));
     }
-    if figures.steps > 0 {
-        rank::forget_partial(output.path())?;
+    if figures.steps > done {
+        rank::forget(output.path())?;
     }
     let begun = Instant::now();
     let scores = match experiment.manifest.rank {
         None => Vec::new(),
-        Some(_) => match rank_all(experiment, output.path(), options)? {
+        Some(_) => match rank_all(experiment, output.path(), output.path(), options)? {
             Ranked::Done(scores) => scores,
             Ranked::Stopped(signal) => return Ok(Outcome::Stopped(signal)),
         },
     };
+    let comparisons = truth::compare(experiment, &scores, output.path())?;
     let ranking = begun.elapsed().as_secs_f64();
+    let search = match search_all(parts, experiment, output.path(), options)? {
+        None => None,
+        Some(search::Ended::Done(searched)) => Some(searched),
+        Some(search::Ended::Stopped(signal)) => return Ok(Outcome::Stopped(signal)),
+    };
     let top = experiment.manifest.rank.as_ref().map_or(0, |rank| rank.top);
     Ok(Outcome::Done(Report {
         directory: std::path::absolute(output.path())?,
         steps: figures.steps,
         images: figures.images,
         final_loss: figures.loss,
-        training_seconds: training,
+        training_seconds: figures.seconds,
         ranking_seconds: ranking,
         total_seconds: started.elapsed().as_secs_f64(),
         ranked: scores.len(),
         best: best_of(scores, top),
+        comparisons,
+        search,
     }))
 }
 
-fn rank_all(experiment: &Experiment, path: &Path, options: Options) -> Result<Ranked> {
+fn search_all(
+    parts: &Parts,
+    experiment: &Experiment,
+    path: &Path,
+    options: Options,
+) -> Result<Option<search::Ended>> {
+    let Some(component) = &experiment.manifest.search else { return Ok(None) };
+    let folder = search::folder(path, component.uses.component().unwrap_or("search"))?;
+    let top = experiment.manifest.rank.as_ref().map_or(10, |rank| rank.top);
+    search::carry_out(experiment, &mut parts.searcher()?, path, &folder, top, options.quiet).map(Some)
+}
+
+/// Ranks with the supernets of a run directory, and writes the scores to `output`.
+pub(crate) fn rank_all(
+    experiment: &Experiment,
+    run_directory: &Path,
+    output: &Path,
+    options: Options,
+) -> Result<Ranked> {
     let mut progress = Progress::start("rank", rank::count(experiment)? as u64, options.quiet);
-    let ranked = rank::finally(experiment, path, &mut progress)?;
+    let ranked = rank::finally(experiment, run_directory, output, &mut progress)?;
     progress.finish("");
     Ok(ranked)
 }
 
-fn trained_line(figures: &Figures, seconds: f64) -> String {
-    let rate = figures.images as f64 / seconds.max(1e-9);
-    format!("trained {} steps in {}, {rate:.0} images/s", figures.steps, duration(seconds))
+fn trained_line(figures: &Figures) -> String {
+    let rate = figures.images as f64 / figures.seconds.max(1e-9);
+    format!("trained {} steps in {}, {rate:.0} images/s", figures.steps, duration(figures.seconds))
 }
 
 /// The best scores, ties by the lower mean NLL.
-fn best_of(mut scores: Vec<Score>, top: usize) -> Vec<Score> {
-    scores.sort_by(|a, b| b.accuracy().total_cmp(&a.accuracy()).then(a.mean_nll.total_cmp(&b.mean_nll)));
+pub(crate) fn best_of(mut scores: Vec<Score>, top: usize) -> Vec<Score> {
+    scores.sort_by(Score::best_first);
     scores.truncate(top);
     scores
 }
 
-fn lock(experiment: &Experiment) -> Result<Lock> {
+/// The manifest with what the machine and the data add to it.
+pub(crate) fn resolved(experiment: &Experiment) -> Manifest {
+    let mut resolved = experiment.manifest.clone();
+    resolved.data = experiment.data.resolved().clone();
+    // `auto` may be another device where the run is resumed.
+    resolved.run.device = experiment.device.to_string();
+    resolved
+}
+
+/// What the run is made of.
+pub(crate) fn lock(experiment: &Experiment) -> Result<Lock> {
     let mut files = experiment.data.files().to_vec();
     let manifest = &experiment.manifest;
-    let list = manifest.rank.as_ref().and_then(|rank| rank.architectures.as_ref());
-    for path in manifest.train.init_from.iter().map(|from| &from.file).chain(list) {
-        let bytes = std::fs::read(path).map_err(|error| Failure::file("read", path, &error))?;
+    let rank = manifest.rank.as_ref().map(|rank| [rank.architectures.clone(), rank.table.clone()]);
+    let measures = manifest.measures.values().map(|measure| measure.table.clone());
+    let weights = manifest.train.init_from.as_ref().map(weights_of).transpose()?;
+    for path in rank.into_iter().flatten().flatten().chain(measures).chain(weights) {
+        let bytes = std::fs::read(&path).map_err(|error| Failure::file("read", &path, &error))?;
         let (sha256, bytes) = (Hash::of(&bytes).to_string(), bytes.len() as u64);
-        files.push(FileRecord { path: path.clone(), sha256, bytes });
+        files.push(FileRecord { path, sha256, bytes });
     }
     Ok(Lock {
         machine: Machine::this(&nshot_torch::versions(), &experiment.device.to_string()),
@@ -237,7 +282,7 @@ fn lock(experiment: &Experiment) -> Result<Lock> {
 }
 
 /// What a run was made of must be what it is resumed with; another machine may round differently.
-fn compare(lock: &Lock, experiment: &Experiment) -> Result<()> {
+pub(crate) fn compare(lock: &Lock, experiment: &Experiment) -> Result<()> {
     let now = self::lock(experiment)?;
     if let Some(changed) = now.data.iter().find(|file| !lock.data.contains(file)) {
         return Err(Failure::new(format!(

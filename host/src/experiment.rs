@@ -1,5 +1,8 @@
 //! A run with everything that it needs, checked before the first step.
 
+mod parts;
+mod weights;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -7,18 +10,20 @@ use nshot_abi::{Attribute, Value};
 use nshot_data::random::Key;
 use nshot_data::{Data, Seeds};
 use nshot_graph::ParameterSpec;
-use nshot_loader::Kind;
 use nshot_torch::{Device, NameMap, ParameterStore, Precision};
 
 use crate::boundary::{RunView, StagePlan};
 use crate::component::{LrScheduler, Optimizer, Sampler, StateGroups};
 use crate::failure::{Failure, Result};
-use crate::manifest::{Component, Dtype, Inactive, Length, Manifest};
+use crate::manifest::{Inactive, Length, Manifest};
 use crate::memory;
 use crate::outcomes::Wants;
-use crate::plugins::{Plugins, Resolved};
+use crate::plugins::Plugins;
 use crate::run_directory::LockedComponent;
-use crate::space::{Space, Task};
+use crate::space::Space;
+
+pub use parts::Parts;
+pub(crate) use weights::of as weights_of;
 
 /// What a lock pins of a run's components, by the manifest's table.
 pub type Pins = BTreeMap<String, LockedComponent>;
@@ -55,23 +60,8 @@ pub struct Experiment {
     pub precision: Precision,
     /// What the components are.
     pub pins: Pins,
-}
-
-/// Names the line of a component's setting that `new` refuses, or of the component's table.
-fn located_setting<T>(manifest: &Manifest, table: &str, result: Result<T>) -> Result<T> {
-    result.map_err(|failure| {
-        // The SDK puts the setting first, and so do those who write "setting `momentum` is …".
-        let start = failure.message.split_once(", in `new`: ").map(|(_, rest)| rest);
-        let start = start.and_then(|text| text.strip_prefix("setting ").unwrap_or(text).strip_prefix('`'));
-        let setting = start.and_then(|rest| rest.split_once('`')).map(|(setting, _)| setting.to_owned());
-        let key = setting.map_or_else(|| table.to_owned(), |setting| format!("{table}.{setting}"));
-        manifest.locate(&key, failure)
-    })
-}
-
-/// Names the manifest's table and line of a failure.
-fn located<T>(manifest: &Manifest, key: &str, result: Result<T>) -> Result<T> {
-    result.map_err(|failure| manifest.locate(key, failure))
+    /// The trained accuracies that rankings are compared with, if the manifest names a table.
+    pub truth: Option<Arc<nshot_table::Table>>,
 }
 
 impl Experiment {
@@ -80,79 +70,40 @@ impl Experiment {
     /// # Errors
     /// The first thing that is wrong with it, pointing at its line.
     pub fn open(manifest: Manifest, plugins: &Plugins, pins: Option<&Pins>) -> Result<Self> {
-        if manifest.search.is_some() {
-            let failure = Failure::usage("`[search]` is not carried out by this version of nshot");
-            return Err(
-                manifest.locate("search.use", failure.hint("remove the table; `[rank]` scores subnets"))
-            );
-        }
-        let device =
-            located(&manifest, "run.device", Device::parse(&manifest.run.device).map_err(Into::into))?;
-        let precision = match manifest.run.dtype {
-            Dtype::Float32 => Precision::Float32,
-            Dtype::Float64 => Precision::Float64,
-        };
-        nshot_torch::initialise(manifest.run.threads)?;
-        let data = open_data(&manifest)?;
-        let mut made = Pins::new();
-        let mut resolve = |table: &str, kind, component: &Component| {
-            let found = match pins.and_then(|pins| pins.get(table)) {
-                Some(pin) => plugins.pinned(kind, pin, component.settings.clone()),
-                None => plugins.resolve(kind, component),
-            };
-            let found = located(&manifest, &format!("{table}.use"), found)?;
-            refuse_unknown_settings(&manifest, table, &found)?;
-            made.insert(table.to_owned(), found.pin());
-            Ok::<Resolved, Failure>(found)
-        };
-        let space = resolve("space", Kind::SearchSpace, &manifest.space)?;
-        let sampler = resolve("sampler", Kind::Sampler, &manifest.sampler)?;
-        let groups =
-            manifest.state.as_ref().map(|table| resolve("state", Kind::StateGroups, table)).transpose()?;
-        let scheduler = resolve("scheduler", Kind::LrScheduler, &manifest.scheduler)?;
-        let optimizer = resolve("optimizer", Kind::Optimizer, &manifest.optimizer)?;
-        let [c, h, w] = data.input_shape().map(|size| size as u64);
-        let task = Task { input_shape: [c, h, w], classes: data.classes() as u64 };
-        let space = Arc::new(located_setting(&manifest, "space", space.space(&task))?);
-        let sampler = located_setting(&manifest, "sampler", sampler.sampler())?;
-        let groups =
-            groups.map(|groups| located_setting(&manifest, "state", groups.state_groups())).transpose()?;
-        let scheduler = located_setting(&manifest, "scheduler", scheduler.lr_scheduler())?;
-        let optimizer = located_setting(&manifest, "optimizer", optimizer.optimizer())?;
-        let scale_invariant = located(&manifest, "optimizer", optimizer.gradient_scale_invariant())?;
-        let mut experiment = Self {
-            data,
-            space,
-            sampler,
-            groups,
-            scheduler,
-            optimizer,
-            wants: Wants::default(),
-            scale_invariant,
-            stages: Vec::new(),
-            split: Vec::new(),
-            separated: Vec::new(),
-            device,
-            precision,
-            pins: made,
-            manifest,
-        };
-        experiment.declare()?;
-        located(&experiment.manifest, "space", check_memory(&experiment.space))?;
-        experiment.plan()?;
-        experiment.check_initial_weights()?;
-        Ok(experiment)
+        let parts = Parts::open(manifest, plugins, pins)?;
+        parts.experiment(parts.manifest.clone())
+    }
+
+    /// Lets the components declare and plan.
+    fn planned(mut self) -> Result<Self> {
+        self.declare()?;
+        self.manifest.located("space", check_memory(&self.space, self.precision))?;
+        self.plan()?;
+        self.check_initial_weights()?;
+        Ok(self)
     }
 
     /// Takes the sampler's own parameters.
     fn declare(&mut self) -> Result<()> {
         let run = self.run_view("sampler", None);
-        let declared = located(&self.manifest, "sampler", self.sampler.declare(&run))?;
+        let declared = self.manifest.located("sampler", self.sampler.declare(&run))?;
         drop(run);
         match Arc::get_mut(&mut self.space) {
-            Some(space) => located(&self.manifest, "sampler", space.declare(&declared)),
+            Some(space) => self.manifest.located("sampler", space.declare(&declared)),
             None => Err(Failure::new("the search space is in use while the sampler declares")),
         }
+    }
+
+    /// Trains one architecture alone: a stage that holds nothing else.
+    pub fn restrict_to(&mut self, architecture: &[u32]) {
+        self.stages = vec![StagePlan {
+            name: "alone".to_owned(),
+            allowed: architecture.iter().map(|&option| vec![option]).collect(),
+            parent: None,
+            epochs: None,
+            continues: false,
+        }];
+        self.split = Vec::new();
     }
 
     /// Takes the plan of a checkpoint: a component may plan otherwise now.
@@ -176,18 +127,18 @@ impl Experiment {
     pub fn ask_wants(&mut self) -> Result<()> {
         let wants = Wants::read(&self.sampler.wants()?);
         let wants = wants.map_err(|text| self.sampler.identity().failure("wants", &text));
-        self.wants = located(&self.manifest, "sampler", wants)?;
+        self.wants = self.manifest.located("sampler", wants)?;
         Ok(())
     }
 
     /// Asks for the stages and for the choices that separate the state.
     fn plan(&mut self) -> Result<()> {
         let run = self.run_view("sampler", None);
-        self.stages = located(&self.manifest, "sampler", self.sampler.plan(&run))?;
+        self.stages = self.manifest.located("sampler", self.sampler.plan(&run))?;
         self.split = self.split_choices();
         if let Some(mut groups) = self.groups.take() {
             let run = self.run_view("state", None);
-            self.separated = located(&self.manifest, "state", groups.separate_by(&run))?;
+            self.separated = self.manifest.located("state", groups.separate_by(&run))?;
             self.groups = Some(groups);
         }
         if let Some(both) = self.separated.iter().find(|choice| self.split.contains(choice)) {
@@ -208,7 +159,7 @@ impl Experiment {
     /// Reads the initial weights once, so that a wrong file is noticed before the first step.
     fn check_initial_weights(&self) -> Result<()> {
         if self.manifest.train.init_from.is_some() {
-            located(&self.manifest, "train.init_from", self.initial_weights().map(|_| ()))?;
+            self.manifest.located("train.init_from", self.initial_weights().map(|_| ()))?;
         }
         Ok(())
     }
@@ -221,7 +172,7 @@ impl Experiment {
         let mut store = ParameterStore::new(self.space.parameters(), self.device, self.precision)?;
         store.initialise(self.manifest.seed.init)?;
         if let Some(from) = &self.manifest.train.init_from {
-            store.load_from(&from.file, &NameMap::new(&from.map)?)?;
+            store.load_from(&weights::of(from)?, &NameMap::new(&from.map)?)?;
         }
         Ok(store)
     }
@@ -302,10 +253,10 @@ impl Experiment {
     }
 }
 
-/// The weights and their gradients, of 4 bytes at least, must fit into the memory.
-fn check_memory(space: &Space) -> Result<()> {
+/// The weights and their gradients must fit into the memory.
+fn check_memory(space: &Space, precision: Precision) -> Result<()> {
     let elements: u64 = space.parameters().iter().map(ParameterSpec::elements).sum();
-    let needed = elements.saturating_mul(2 * 4);
+    let needed = elements.saturating_mul(2 * precision.bytes());
     match memory::limit() {
         Some(limit) if needed > limit => {
             let mib = |bytes: u64| bytes >> 20;
@@ -316,23 +267,6 @@ fn check_memory(space: &Space) -> Result<()> {
             );
             Err(space.identity().failure("declare", &text))
         }
-        _ => Ok(()),
-    }
-}
-
-fn open_data(manifest: &Manifest) -> Result<Arc<Data>> {
-    Data::open(&manifest.data, manifest.base()).map(Arc::new).map_err(|error| {
-        let file = if manifest.data.path.is_some() { "data.path" } else { "data" };
-        let key = error.key().unwrap_or(file).to_owned();
-        manifest.locate(&key, error.into())
-    })
-}
-
-/// A setting that the component's schema does not have: named before the component is made, so that the line
-/// of the manifest is known.
-fn refuse_unknown_settings(manifest: &Manifest, table: &str, found: &Resolved) -> Result<()> {
-    match (found.unknown_key(), found.unknown_setting()) {
-        (Some(key), Some(failure)) => Err(manifest.locate(&format!("{table}.{key}"), failure)),
         _ => Ok(()),
     }
 }

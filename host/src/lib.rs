@@ -1,7 +1,7 @@
 //! The host: trains supernets through plugins, ranks subnets, reports.
 //!
 //! ```text
-//! manifest ──► experiment ──► train ──► rank ──► report
+//! manifest ──► experiment ──► train ──► rank ──► search ──► report
 //!                 │             │
 //!           plugins, space   per step: sampler ─► paths, scheduler ─► factors, space ─► graphs,
 //!           (boundary)       executor (nshot-torch) ─► losses, gradients, optimizer ─► update
@@ -15,6 +15,7 @@ pub mod execute;
 pub mod experiment;
 pub mod failure;
 pub mod manifest;
+pub mod measures;
 pub mod memory;
 pub mod outcomes;
 pub mod output;
@@ -23,7 +24,10 @@ pub mod progress;
 pub mod rank;
 pub mod report;
 pub mod run_directory;
+pub mod search;
 pub mod selection;
 pub mod signals;
 pub mod space;
+pub mod standalone;
+pub mod stdout;
 pub mod train;

@@ -16,6 +16,7 @@ mod source;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use nshot_data::DataConfig;
@@ -25,8 +26,8 @@ use crate::failure::{Failure, Result};
 
 pub use component::{Component, Use};
 pub use config::{
-    Dtype, Inactive, InitFrom, LARGEST_EPOCHS, LARGEST_STEPS, LARGEST_THREADS, Length, RankConfig, RunConfig,
-    SeedConfig, TrainConfig,
+    Dtype, Inactive, InitFrom, LARGEST_EPOCHS, LARGEST_STEPS, LARGEST_THREADS, Length, MeasureConfig,
+    MeasureOf, RankConfig, RunConfig, SeedConfig, StandaloneConfig, TrainConfig,
 };
 pub use overrides::parse_override;
 pub(crate) use problem::{nearest, one_of};
@@ -66,6 +67,12 @@ pub struct Manifest {
     /// `[search]`: looks for good subnets. Optional.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<Component>,
+    /// `[standalone]`: which architectures `nshot standalone` trains alone. Optional.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standalone: Option<StandaloneConfig>,
+    /// `[measures.NAME]`: figures of architectures from tables, such as a latency. Optional.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub measures: BTreeMap<String, MeasureConfig>,
     #[serde(skip)]
     source: Source,
 }
@@ -121,6 +128,14 @@ impl Manifest {
     /// a key that `--set` gave, or whose table is absent.
     pub fn line_of(&self, key: &str) -> Option<usize> {
         self.source.line_of(key)
+    }
+
+    /// The same for a result.
+    ///
+    /// # Errors
+    /// The failure, with the place of the key that is to blame.
+    pub fn located<T>(&self, key: &str, result: Result<T>) -> Result<T> {
+        result.map_err(|failure| self.locate(key, failure))
     }
 
     /// Puts the place of a key in front of a failure that the key is to blame for, and shows its line.

@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 use crate::boundary::{RunView, answer, in_words, shown};
 use crate::selection::Selection;
 
+/// The longest block of outcomes: they are kept in memory, and in checkpoints.
+const OBSERVE_EVERY: i64 = 10_000;
+
 /// What a sampler wants to be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wants {
@@ -42,12 +45,14 @@ impl Wants {
                 ("loss", Value::Bool(wanted)) => wants.loss = *wanted,
                 ("path_gradient_norm", Value::Bool(wanted)) => wants.path_gradient_norm = *wanted,
                 ("option_gradient_norm", Value::Bool(wanted)) => wants.option_gradient_norm = *wanted,
-                ("observe_every", Value::Int(every)) if *every > 0 => wants.every = *every as u64,
+                ("observe_every", Value::Int(every)) if (1..=OBSERVE_EVERY).contains(every) => {
+                    wants.every = *every as u64;
+                }
                 (_, Value::Bool(false)) => {}
                 (name, value) => {
                     return Err(format!(
                         "it wants `{}` = {}; this host gives `loss`, `path_gradient_norm`, `option_gradient_norm` (true or false), and \
-                         `observe_every` (at least 1)",
+                         `observe_every` (1 to {OBSERVE_EVERY})",
                         shown(name),
                         in_words(value)
                     ));

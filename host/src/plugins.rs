@@ -11,7 +11,7 @@ use nshot_loader::{ComponentInfo, Folders, Hash, Kind, Loader, Plugin, PluginFil
 use serde_json::{Map, Value};
 
 use crate::boundary::{SERVICES, TaskView};
-use crate::component::{Identity, LrScheduler, Optimizer, Sampler, StateGroups};
+use crate::component::{Identity, LrScheduler, Optimizer, Sampler, Searcher, StateGroups};
 use crate::failure::{Failure, Result};
 use crate::manifest::{Component, Use, nearest, one_of};
 use crate::run_directory::LockedComponent;
@@ -352,5 +352,16 @@ impl Resolved {
         let object =
             identity.call("new", || make(self.info.name.as_str().into(), self.json().as_str().into()))?;
         Ok(StateGroups::new(identity, object))
+    }
+
+    /// Makes the searcher.
+    ///
+    /// # Errors
+    /// The settings are refused.
+    pub fn searcher(&self) -> Result<Searcher> {
+        let (identity, make) = (self.identity("searcher"), self.plugin.root.searcher());
+        let object =
+            identity.call("new", || make(self.info.name.as_str().into(), self.json().as_str().into()))?;
+        Ok(Searcher::new(identity, object))
     }
 }

@@ -1,39 +1,47 @@
 //! What a run says at its start and at its end.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 
 use crate::experiment::Experiment;
-use crate::failure::{Failure, Result};
+use crate::failure::Result;
 use crate::progress::{duration, say};
 use crate::rank::Score;
+use crate::rank::truth::Compared;
 use crate::run_directory::write_atomically;
+use crate::search::Searched;
+use crate::stdout;
 
 /// The figures of a run that is done.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
     /// The run directory.
     pub directory: PathBuf,
-    /// Steps that this process trained.
+    /// Steps of training.
     pub steps: u64,
-    /// Images that this process trained on, once for each path.
+    /// Images that were trained on, once for each path.
     pub images: u64,
     /// The last step's mean loss over its paths.
     pub final_loss: Option<f64>,
-    /// Seconds of training.
+    /// Seconds of training, rankings meanwhile included.
     pub training_seconds: f64,
     /// Seconds of ranking.
     pub ranking_seconds: f64,
-    /// Seconds in all.
+    /// Seconds of this process in all.
     pub total_seconds: f64,
     /// Subnets that were ranked.
     pub ranked: usize,
     /// The best of them, best first.
     pub best: Vec<Score>,
+    /// How well the ranking agrees with the trained accuracies, for each column of the table.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub comparisons: Vec<Compared>,
+    /// What `[search]` found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub search: Option<Searched>,
 }
 
 /// Says what will run.
@@ -104,12 +112,7 @@ impl Report {
     /// # Errors
     /// Standard output is closed.
     pub fn print(&self, json: bool) -> Result<()> {
-        let text = if json { serde_json::to_string_pretty(self)? + "\n" } else { self.text() };
-        match std::io::stdout().write_all(text.as_bytes()) {
-            // Whoever read it has gone; the run is done all the same.
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-            other => other.map_err(|error| Failure::new(format!("cannot write to standard output: {error}"))),
-        }
+        if json { stdout::print_json(self) } else { stdout::print(&self.text()) }
     }
 
     fn text(&self) -> String {
@@ -118,9 +121,18 @@ impl Report {
             let _ = writeln!(text, "the best {} of {} ranked subnets:\n", self.best.len(), self.ranked);
             let _ = writeln!(text, "{}\n", scores_table(&self.best));
         }
+        for compared in &self.comparisons {
+            let _ = writeln!(text, "{}", compared.text());
+        }
+        if let Some(search) = &self.search {
+            let _ = writeln!(text, "{}", search.text());
+        }
         let mut row = |what: &str, is: String| {
             let _ = writeln!(text, "{what:<11}{is}");
         };
+        if let Some(search) = &self.search {
+            row("search", format!("`{}` scored {} subnets", search.searcher, search.scored));
+        }
         if let Some(loss) = self.final_loss {
             row("loss", format!("{loss:.4} at the last step"));
         }

@@ -1,21 +1,24 @@
 //! The search space: what the plugin declared, and the graphs of its subnets.
 
-use std::collections::{HashMap, VecDeque};
+mod subnet;
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use nshot_abi::abi_stable::sabi_trait::TD_Opaque;
 use nshot_abi::abi_stable::std_types::{RSlice, RVec};
 use nshot_abi::component::SearchSpaceBox;
 use nshot_abi::host::{Declare_TO, Graph_TO};
-use nshot_graph::{Builder, Cost, Graph, Mode, Parameters, Plan, Role, Shape};
+use nshot_graph::{Builder, Cost, Graph, Parameters, Role, Shape};
 
-use crate::boundary::{DeclareHost, Declared, DescribeHost, OptionMark, Refusal, shown};
+use crate::boundary::{DeclareHost, Declared, DescribeHost, OptionMark, Refusal, describing, shown};
 use crate::component::Identity;
 use crate::failure::{Failure, Result};
+use crate::measures::Measure;
 use crate::selection::{Architecture, Selection};
 
-/// The cache of subnets holds graphs of about this many nodes together (some 100 MB).
-const CACHED_NODES: usize = 200_000;
+use subnet::Cache;
+pub use subnet::Subnet;
+
 /// A space's text of an architecture is at most this long, in bytes.
 const TEXT_LENGTH: usize = 16_384;
 
@@ -37,38 +40,8 @@ pub struct Choice {
     pub options: Vec<String>,
 }
 
-/// One subnet: its graph, checked, and what follows from it.
-#[derive(Debug)]
-pub struct Subnet {
-    /// The graph as described.
-    pub graph: Graph,
-    /// Its costs.
-    pub cost: Cost,
-    /// Indices of the parameters that it reaches.
-    pub reached: Vec<usize>,
-    /// Indices of the parameters that belong to an option of a choice.
-    pub owned: Vec<(OptionMark, usize)>,
-    /// What to compute in training.
-    pub training: Plan,
-    /// What to compute in evaluation.
-    pub evaluation: Plan,
-}
-
 /// The measures of complexity.
 pub const MEASURES: [&str; 3] = ["weights", "params", "macs"];
-
-/// A measure of a cost by its name.
-pub(crate) fn complexity(cost: Cost, measure: &str) -> Result<f64, Refusal> {
-    match measure {
-        "weights" => Ok(cost.weights as f64),
-        "params" => Ok(cost.params as f64),
-        "macs" => Ok(cost.macs as f64),
-        other => {
-            let known = MEASURES.join(", ");
-            Err(Refusal::unknown(format!("unknown measure `{}`; this run has {known}", shown(other))))
-        }
-    }
-}
 
 /// A search space for a task.
 pub struct Space {
@@ -79,6 +52,7 @@ pub struct Space {
     declared: Declared,
     smallest: Architecture,
     largest: Architecture,
+    measures: Vec<Measure>,
     cache: Mutex<Cache>,
 }
 
@@ -100,6 +74,7 @@ impl Space {
             declared: declare.declared,
             smallest: Vec::new(),
             largest: Vec::new(),
+            measures: Vec::new(),
             cache: Mutex::default(),
         };
         space.smallest = space.extreme("weights", false)?;
@@ -128,6 +103,11 @@ impl Space {
     /// # Errors
     /// The plugin names none of the space, or one that cannot be described.
     pub fn extreme(&self, measure: &str, largest: bool) -> Result<Architecture> {
+        if let Some(table) = self.measures.iter().find(|known| known.name == measure) {
+            return table
+                .extreme(largest)
+                .ok_or_else(|| Failure::new(format!("the measure `{measure}` has no architecture")));
+        }
         let asked = self.identity.call("extremes", || self.object.extreme(measure.into(), largest))?;
         let which = if largest { "largest" } else { "smallest" };
         let wrong = |text: String| self.identity.failure("extremes", &format!("the {which}: {text}"));
@@ -137,6 +117,70 @@ impl Space {
         }
         self.subnet(&Selection::of(&asked))?;
         Ok(asked.into())
+    }
+
+    /// Adds a measure of complexity; its name is new.
+    pub fn add_measure(&mut self, measure: Measure) {
+        self.measures.push(measure);
+    }
+
+    /// Names of the measures of complexity.
+    pub fn measures(&self) -> Vec<&str> {
+        MEASURES.into_iter().chain(self.measures.iter().map(|measure| measure.name.as_str())).collect()
+    }
+
+    /// The complexity of an architecture that is in range.
+    ///
+    /// # Errors
+    /// No such measure, or its table does not have the architecture.
+    pub(crate) fn complexity(&self, architecture: &[u32], measure: &str) -> Result<f64, Refusal> {
+        if MEASURES.contains(&measure) {
+            return self.counted(self.cost(architecture)?, measure);
+        }
+        self.tabulated(architecture, measure)
+    }
+
+    /// The complexity of a subnet whose costs are known.
+    ///
+    /// # Errors
+    /// As [`Space::complexity`], or a subnet of several options where the measure is of a table.
+    pub(crate) fn complexity_of(
+        &self,
+        subnet: &Subnet,
+        selection: &Selection,
+        measure: &str,
+    ) -> Result<f64, Refusal> {
+        if MEASURES.contains(&measure) {
+            return self.counted(subnet.cost, measure);
+        }
+        match selection.architecture() {
+            Some(architecture) => self.tabulated(&architecture, measure),
+            None => {
+                Err(format!("`{}` is known of subnets of one option at each choice", shown(measure)).into())
+            }
+        }
+    }
+
+    fn counted(&self, cost: Cost, measure: &str) -> Result<f64, Refusal> {
+        match measure {
+            "weights" => Ok(cost.weights as f64),
+            "params" => Ok(cost.params as f64),
+            "macs" => Ok(cost.macs as f64),
+            other => {
+                let known = self.measures().join(", ");
+                Err(Refusal::unknown(format!("unknown measure `{}`; this run has {known}", shown(other))))
+            }
+        }
+    }
+
+    fn tabulated(&self, architecture: &[u32], measure: &str) -> Result<f64, Refusal> {
+        let Some(table) = self.measures.iter().find(|known| known.name == measure) else {
+            return self.counted(Cost::default(), measure);
+        };
+        let text = || self.to_text(architecture).unwrap_or_else(|_| format!("{architecture:?}"));
+        table
+            .of(architecture)
+            .ok_or_else(|| format!("the table of the measure `{measure}` has no line for {}", text()).into())
     }
 
     /// Whether an architecture that is in range is one of the space.
@@ -309,21 +353,7 @@ impl Space {
 
     fn describe(&self, selection: &Selection) -> Result<Subnet> {
         let (graph, owned) = self.graph(selection)?;
-        let parameter = |(mark, value): (OptionMark, u32)| match graph.node(value).op {
-            nshot_graph::Op::Parameter { index, .. } => Some((mark, index)),
-            _ => None,
-        };
-        let owned = owned.into_iter().filter_map(parameter).collect();
-        let mut reached = graph.reached_parameters();
-        reached.retain(|&index| self.declared.parameters.get(index).is_some_and(|p| p.role != Role::Buffer));
-        Ok(Subnet {
-            cost: graph.cost(),
-            reached,
-            owned,
-            training: graph.plan(Mode::Training),
-            evaluation: graph.plan(Mode::Evaluation),
-            graph,
-        })
+        Ok(Subnet::new(graph, &owned, &self.declared.parameters))
     }
 
     /// The graph of a selection, checked, and the values of parameters that belong to an option.
@@ -338,7 +368,8 @@ impl Space {
         };
         let builder = Builder::new(&self.declared.parameters, &self.inputs)?;
         let mut host = DescribeHost::new(builder, selection);
-        self.identity.call("describe", || self.object.describe(Graph_TO::from_ptr(&mut host, TD_Opaque)))?;
+        let describe = || self.object.describe(Graph_TO::from_ptr(&mut host, TD_Opaque));
+        describing(|| self.identity.call("describe", describe))?;
         let (builder, owned) = host.into_parts();
         let graph = builder.finish().map_err(|error| refuse(&error.to_string()))?;
         let expected = vec![-1, self.task.classes as i64];
@@ -352,34 +383,6 @@ impl Space {
             Some(_) => {}
         }
         Ok((graph, owned))
-    }
-}
-
-/// Subnets by selection; the oldest go when there is no room.
-#[derive(Default)]
-struct Cache {
-    subnets: HashMap<Selection, Arc<Subnet>>,
-    order: VecDeque<Selection>,
-    nodes: usize,
-}
-
-impl Cache {
-    fn get(&self, selection: &Selection) -> Option<Arc<Subnet>> {
-        self.subnets.get(selection).map(Arc::clone)
-    }
-
-    fn put(&mut self, selection: Selection, subnet: Arc<Subnet>) {
-        self.nodes += subnet.graph.nodes().len();
-        if let Some(old) = self.subnets.insert(selection.clone(), subnet) {
-            self.nodes -= old.graph.nodes().len();
-        } else {
-            self.order.push_back(selection);
-        }
-        while self.nodes > CACHED_NODES && self.order.len() > 1 {
-            if let Some(oldest) = self.order.pop_front().and_then(|key| self.subnets.remove(&key)) {
-                self.nodes -= oldest.graph.nodes().len();
-            }
-        }
     }
 }
 

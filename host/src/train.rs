@@ -4,14 +4,18 @@ mod forward;
 mod record;
 mod stage;
 
-use crate::checkpoint::{Checkpoint, Checkpoints};
+use std::time::Instant;
+
+use crate::checkpoint::{Best, Checkpoint, Checkpoints};
 use crate::experiment::Experiment;
 use crate::failure::Result;
 use crate::output::Output;
 use crate::progress::Progress;
-use crate::rank;
+use crate::rank::{self, DuringTraining};
 use crate::signals::{self, Signal};
 
+use stage::Moment;
+pub(crate) use stage::architecture_parameters;
 pub use stage::{Stage, weights_path};
 
 /// How training ended.
@@ -23,15 +27,17 @@ pub enum End {
     Stopped(Signal),
 }
 
-/// What the run's figures are made of.
+/// What the run's figures are made of, processes that it was resumed from included.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Figures {
-    /// Steps that this process did.
+    /// Steps.
     pub steps: u64,
-    /// Images that this process trained on, once for each path.
+    /// Images that were trained on, once for each path.
     pub images: u64,
-    /// The last step's mean loss over its paths.
+    /// The last step's mean loss over its paths, if this process trained.
     pub loss: Option<f64>,
+    /// Seconds of training, rankings meanwhile included.
+    pub seconds: f64,
 }
 
 /// Trains the experiment's stages, from a checkpoint if there is one.
@@ -44,20 +50,17 @@ pub fn train(
     resumed: Option<Checkpoint>,
     progress: &mut Progress,
 ) -> Result<(End, Figures)> {
-    let checkpoints = Checkpoints::of(output.path());
-    let mut figures = Figures::default();
-    let state = resumed.as_ref().map(|checkpoint| &checkpoint.state);
-    let (first, mut run_step) = state.map_or((0, 0), |state| (state.stage, state.run_step));
-    let mut best = state.and_then(|state| state.best.clone());
+    let mut run = Run::start(experiment, output, resumed.as_ref());
     let mut resumed = resumed;
-    let stop_after = experiment.manifest.train.stop_after.unwrap_or(u64::MAX);
-
-    for index in first..experiment.stages.len() {
+    for index in run.first_stage..experiment.stages.len() {
         let mut stage = Stage::start(experiment, output.path(), index, resumed.take())?;
-        while stage.step < stage.total && run_step < stop_after {
+        if let Some(signal) = run.rank(experiment, output, &mut stage, progress)? {
+            return Ok((End::Stopped(signal), run.figures()));
+        }
+        while stage.step < stage.total && run.step < run.stop_after {
             if let Some(signal) = signals::stop_requested() {
-                stage.checkpoint(experiment, output, &checkpoints, run_step, best.as_ref(), progress)?;
-                return Ok((End::Stopped(signal), figures));
+                run.checkpoint(experiment, output, &mut stage, progress)?;
+                return Ok((End::Stopped(signal), run.figures()));
             }
             let batch = stage.next_batch()?;
             let paths = experiment.sampler.sample(&stage.views.sampler, stage.step)?;
@@ -66,28 +69,116 @@ pub fn train(
             let norms = stage.update(experiment, &pass, group)?;
             stage.record(&paths, group, pass, norms);
             stage.step += 1;
-            run_step += 1;
+            run.step += 1;
+            run.images += batch.images * paths.len() as u64;
 
-            figures.steps += 1;
-            figures.images += batch.images * paths.len() as u64;
-            if stage.is_due(experiment, run_step >= stop_after) {
-                figures.loss = stage.flush(experiment, output, progress)?.or(figures.loss);
+            let last = stage.step == stage.total || run.step >= run.stop_after;
+            if stage.is_due(experiment, last) {
+                run.loss = stage.flush(experiment, output, progress)?.or(run.loss);
             }
-            let mut improved = false;
-            if rank::is_due(experiment, stage.step) {
-                stage.flush(experiment, output, progress)?;
-                improved = rank::during_training(experiment, output, &stage, &mut best)?;
+            run.rank_due = rank::is_due(experiment, stage.step);
+            let ranked = run.rank_due;
+            if let Some(signal) = run.rank(experiment, output, &mut stage, progress)? {
+                return Ok((End::Stopped(signal), run.figures()));
             }
-            let due = improved || stage.step % stage.checkpoint_every == 0;
-            if due && stage.step < stage.total && run_step < stop_after {
-                stage.checkpoint(experiment, output, &checkpoints, run_step, best.as_ref(), progress)?;
+            let due = (ranked && run.improved) || stage.step % stage.checkpoint_every == 0;
+            if due && !last {
+                run.checkpoint(experiment, output, &mut stage, progress)?;
             }
         }
         stage.finish(experiment, output)?;
-        stage.checkpoint(experiment, output, &checkpoints, run_step, best.as_ref(), progress)?;
-        if run_step >= stop_after {
+        run.checkpoint(experiment, output, &mut stage, progress)?;
+        if run.step >= run.stop_after {
             break;
         }
     }
-    Ok((End::Trained, figures))
+    Ok((End::Trained, run.figures()))
+}
+
+/// Where the whole run is, over its stages.
+struct Run {
+    checkpoints: Checkpoints,
+    first_stage: usize,
+    step: u64,
+    stop_after: u64,
+    images: u64,
+    loss: Option<f64>,
+    best: Option<Best>,
+    /// A ranking is due at this step and not done yet.
+    rank_due: bool,
+    /// The last ranking is the best so far.
+    improved: bool,
+    images_ranked: rank::Images,
+    seconds_before: f64,
+    begun: Instant,
+}
+
+impl Run {
+    fn start(experiment: &Experiment, output: &Output, resumed: Option<&Checkpoint>) -> Self {
+        let state = resumed.map(|checkpoint| &checkpoint.state);
+        Self {
+            checkpoints: Checkpoints::of(output.path()),
+            first_stage: state.map_or(0, |state| state.stage),
+            step: state.map_or(0, |state| state.run_step),
+            stop_after: experiment.manifest.train.stop_after.unwrap_or(u64::MAX),
+            images: state.map_or(0, |state| state.images),
+            loss: None,
+            best: state.and_then(|state| state.best.clone()),
+            rank_due: state.is_some_and(|state| state.rank_due),
+            improved: false,
+            images_ranked: rank::Images::default(),
+            seconds_before: state.map_or(0.0, |state| state.seconds),
+            begun: Instant::now(),
+        }
+    }
+
+    fn seconds(&self) -> f64 {
+        self.seconds_before + self.begun.elapsed().as_secs_f64()
+    }
+
+    fn figures(&self) -> Figures {
+        Figures { steps: self.step, images: self.images, loss: self.loss, seconds: self.seconds() }
+    }
+
+    /// Ranks if that is due. A signal meanwhile leaves a checkpoint from which the ranking begins again.
+    fn rank(
+        &mut self,
+        experiment: &mut Experiment,
+        output: &mut Output,
+        stage: &mut Stage,
+        progress: &mut Progress,
+    ) -> Result<Option<Signal>> {
+        if !self.rank_due {
+            return Ok(None);
+        }
+        stage.flush(experiment, output, progress)?;
+        match rank::during_training(experiment, output, stage, &mut self.images_ranked, &mut self.best)? {
+            DuringTraining::Done { improved } => {
+                self.rank_due = false;
+                self.improved = improved;
+                Ok(None)
+            }
+            DuringTraining::Stopped(signal) => {
+                self.checkpoint(experiment, output, stage, progress)?;
+                Ok(Some(signal))
+            }
+        }
+    }
+
+    fn checkpoint(
+        &mut self,
+        experiment: &mut Experiment,
+        output: &mut Output,
+        stage: &mut Stage,
+        progress: &mut Progress,
+    ) -> Result<()> {
+        let moment = Moment {
+            run_step: self.step,
+            images: self.images,
+            seconds: self.seconds(),
+            best: self.best.clone(),
+            rank_due: self.rank_due,
+        };
+        stage.checkpoint(experiment, output, &self.checkpoints, moment, progress)
+    }
 }

@@ -71,6 +71,7 @@ mod error;
 mod graph;
 mod groups;
 pub mod layers;
+pub mod limits;
 pub mod log;
 mod optimizer;
 mod random;
@@ -106,6 +107,7 @@ pub use nshot_abi as abi;
 /// Everything that a plugin usually needs.
 pub mod prelude {
     pub use crate::layers::{BatchNorm, Conv2d, Linear};
+    pub use crate::limits::Limits;
     pub use crate::{
         Architecture, Ask, Attributes, Choice, ChoiceIndex, Declare, Error, Graph, Init, LrScheduler,
         NoSettings, Optimizer, Outcomes, Paths, Plan, Pool, Progress, Random, Result, Role, Run,

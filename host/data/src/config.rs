@@ -9,6 +9,8 @@ use crate::error::{Error, Result};
 
 /// Pixels; a typing error beyond it would only fill the memory.
 const LARGEST_SIDE: usize = 2048;
+/// Threads; more would only wait for each other.
+const MOST_WORKERS: usize = 256;
 /// Pixels; padded images are kept in memory.
 const LARGEST_PAD: usize = 64;
 
@@ -25,7 +27,8 @@ const LARGEST_PAD: usize = 64;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DataConfig {
-    /// `digits`, `fashion-mnist`, `cifar10`, or `batches` (given batches from a safetensors file).
+    /// `digits`, `mnist`, `fashion-mnist`, `cifar10`, `cifar100`, `imagenet16-120`, `image-folder` (JPEG and
+    /// PNG images in `train/CLASS/` and `val/CLASS/`), or `batches` (given batches from a safetensors file).
     pub name: String,
     /// Where the files lie: a folder, for `batches` the file; relative to the manifest. Without it the
     /// user's data folder and the system's are searched.
@@ -58,6 +61,17 @@ pub struct DataConfig {
     /// The number of classes, for `batches` only; by default the greatest label plus one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub classes: Option<usize>,
+    /// Height and width that images are cropped and resized to, for `image-folder` only; 224; at most 2048.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_size: Option<usize>,
+    /// Threads that decode the images of a batch, for `image-folder` only; by default one a processor; at
+    /// most 256. No number depends on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workers: Option<usize>,
+    /// The share of a part's images that may turn out not to decode, for `image-folder` only; 0.01; at most
+    /// 0.5. Each is named in a warning, and another image takes its place; beyond the share the run ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_undecodable: Option<f64>,
 }
 
 impl Default for DataConfig {
@@ -76,6 +90,9 @@ impl Default for DataConfig {
             augment: Augment::default(),
             normalise: None,
             classes: None,
+            image_size: None,
+            workers: None,
+            max_undecodable: None,
         }
     }
 }
@@ -130,7 +147,9 @@ pub enum ResizeMode {
 }
 
 /// Random changes of training images, in this order. A key that is not given keeps the dataset's default:
-/// `flip = true`, `crop = 4` for `cifar10`, nothing for the others.
+/// `flip = true`, `crop = 4` for `cifar10` and `cifar100`, `flip = true`, `crop = 2` for `imagenet16-120`,
+/// `flip = true` for `image-folder` (where a random window, resized, takes the place of `crop`), nothing for
+/// the others.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Augment {
@@ -168,6 +187,16 @@ impl DataConfig {
         }
         if self.classes == Some(0) {
             return Err(Error::setting("data.classes", "is 0, expected at least 1"));
+        }
+        for (key, value, most) in
+            [("data.image_size", self.image_size, LARGEST_SIDE), ("data.workers", self.workers, MOST_WORKERS)]
+        {
+            if let Some(value) = value.filter(|value| !(1..=most).contains(value)) {
+                return Err(Error::setting(key, format!("is {value}, expected 1 to {most}")));
+            }
+        }
+        if let Some(share) = self.max_undecodable.filter(|share| !(0.0..=0.5).contains(share)) {
+            return Err(Error::setting("data.max_undecodable", format!("is {share}, expected 0 to 0.5")));
         }
         if let Some(size) = self.resize
             && size.iter().any(|&side| side == 0 || side > LARGEST_SIDE)
@@ -239,6 +268,9 @@ mod tests {
             resize_mode = "nearest"
             augment = { flip = false, crop = 1, cutout = 3 }
             normalise = { mean = [0.5, 0.5, 0.5], std = [1.0, 1.0, 1.0] }
+            image_size = 96
+            workers = 3
+            max_undecodable = 0.25
         "#;
         let config: DataConfig = toml::from_str(text).unwrap();
         assert_eq!(config.resize, Some([16, 16]));
@@ -267,6 +299,12 @@ mod tests {
             ("pad = 65", "data.pad"),
             ("classes = 0", "data.classes"),
             ("augment = { crop = 100000 }", "data.augment.crop"),
+            ("image_size = 0", "data.image_size"),
+            ("image_size = 2049", "data.image_size"),
+            ("workers = 0", "data.workers"),
+            ("workers = 257", "data.workers"),
+            ("max_undecodable = 0.6", "data.max_undecodable"),
+            ("max_undecodable = nan", "data.max_undecodable"),
         ] {
             let error = toml::from_str::<DataConfig>(text).unwrap().check().unwrap_err();
             assert_eq!(error.key(), Some(key));

@@ -1,20 +1,13 @@
 //! A run's data: what `[data]` names, read, checked, divided, and served in batches.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::augment::{Augmentation, Placement};
-use crate::batch::{Batch, Layout, Pixels};
-use crate::config::{Augment, DataConfig, Portion, RankFrom};
+use crate::batch::{Batch, Layout};
+use crate::config::DataConfig;
+use crate::dataset::Dataset;
 use crate::error::{Error, Result};
-use crate::images::Images;
-use crate::prepare::{Preparation, Scratch};
-use crate::random::Key;
 use crate::source::batches::{self, GivenBatches};
-use crate::source::{FileRecord, Part, Source};
-use crate::split::{self, Indices};
-
-const DEFAULT_BATCH_SIZE: usize = 64;
+use crate::source::{FileRecord, Source};
 
 /// The seeds that the order and the augmentation of training images depend on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,7 +18,8 @@ pub struct Seeds {
     pub augmentation: u64,
 }
 
-/// All data of a run, in memory. Share it between threads in an [`Arc`].
+/// All data of a run: in memory, but for `image-folder`, whose images are read when a batch asks for them.
+/// Share it between threads in an [`Arc`](std::sync::Arc).
 #[derive(Debug)]
 pub struct Data {
     resolved: DataConfig,
@@ -39,21 +33,6 @@ enum Content {
     Dataset(Box<Dataset>),
     Given(GivenBatches),
 }
-
-#[derive(Debug)]
-struct Dataset {
-    train: Images,
-    /// Where ranking takes its images from another part than training.
-    test: Option<Images>,
-    indices: Indices,
-    preparation: Preparation,
-    augmentation: Augmentation,
-    /// The order that was asked for last, with its seed and epoch: worked out once an epoch, not once a
-    /// batch. Nothing but speed depends on it.
-    order: Mutex<Option<KnownOrder>>,
-}
-
-type KnownOrder = ((u64, usize), Arc<Vec<usize>>);
 
 impl Data {
     /// Reads and checks everything that `config` names; `base` is the folder that its relative paths start
@@ -93,53 +72,9 @@ impl Data {
     }
 
     fn open_dataset(mut resolved: DataConfig, source: Source, folder: &Path, base: &Path) -> Result<Self> {
-        if resolved.classes.is_some() {
-            let problem = format!("is given, but `{}` has its own classes", source.name());
-            return Err(Error::setting("data.classes", problem));
-        }
         let mut files = Vec::new();
-        let train = source.load(folder, Part::Train, &mut files)?.padded(resolved.pad);
-        let test = match resolved.rank_from {
-            RankFrom::Train => None,
-            RankFrom::Test => Some(source.load(folder, Part::Test, &mut files)?.padded(resolved.pad)),
-        };
-        check_same_shape(&train, test.as_ref())?;
-        let test_images = test.as_ref().map_or(0, Images::len);
-        let indices = split::divide(&resolved, base, train.len(), test_images, &mut files)?;
-        let batch_size = resolved.batch_size.unwrap_or(DEFAULT_BATCH_SIZE.min(indices.train.len()));
-        if batch_size > indices.train.len() {
-            let problem = format!("is {batch_size}, but only {} images train", indices.train.len());
-            return Err(Error::setting("data.batch_size", problem));
-        }
-        let normalise = resolved.normalise.clone().unwrap_or_else(|| source.default_normalise());
-        normalise.check(train.shape[0])?;
-        let (flip, crop) = source.default_augmentation();
-        let augmentation = Augmentation {
-            flip: resolved.augment.flip.unwrap_or(flip),
-            crop: resolved.augment.crop.unwrap_or(crop),
-            cutout: resolved.augment.cutout.unwrap_or(0),
-        };
-        let preparation = Preparation::new(
-            train.shape,
-            train.full_scale,
-            &normalise,
-            resolved.resize,
-            resolved.resize_mode,
-        );
-        resolved.batch_size = Some(batch_size);
-        resolved.normalise = Some(normalise);
-        resolved.augment = Augment {
-            flip: Some(augmentation.flip),
-            crop: Some(augmentation.crop),
-            cutout: Some(augmentation.cutout),
-        };
-        let settle = |portion: &mut Option<Portion>, count| match portion {
-            Some(Portion::File(path)) => *path = base.join(&path),
-            other => *other = Some(Portion::Count(count)),
-        };
-        settle(&mut resolved.split.train, indices.train.len());
-        settle(&mut resolved.split.rank, indices.rank.len());
-        let dataset = Dataset { train, test, indices, preparation, augmentation, order: Mutex::default() };
+        let dataset = Dataset::open(&mut resolved, source, folder, base, &mut files)?;
+        let batch_size = resolved.batch_size.unwrap_or(1);
         Ok(Self { resolved, files, batch_size, content: Content::Dataset(Box::new(dataset)) })
     }
 
@@ -148,7 +83,8 @@ impl Data {
         &self.resolved
     }
 
-    /// Every file read, with its hash, for the run's lock.
+    /// Every file read, with its hash, for the run's lock. Of `image-folder` one record for each part: its
+    /// folder, the hash of the list of its files and their sizes, and the sum of the sizes.
     pub fn files(&self) -> &[FileRecord] {
         &self.files
     }
@@ -164,7 +100,7 @@ impl Data {
     /// The number of classes.
     pub fn classes(&self) -> usize {
         match &self.content {
-            Content::Dataset(dataset) => dataset.train.classes,
+            Content::Dataset(dataset) => dataset.class_names.len(),
             Content::Given(given) => given.classes,
         }
     }
@@ -172,7 +108,7 @@ impl Data {
     /// The name of each class; empty for given batches.
     pub fn class_names(&self) -> &[String] {
         match &self.content {
-            Content::Dataset(dataset) => &dataset.train.class_names,
+            Content::Dataset(dataset) => &dataset.class_names,
             Content::Given(_) => &[],
         }
     }
@@ -213,7 +149,8 @@ impl Data {
     /// the image. Given batches come as they are, the same in every epoch.
     ///
     /// # Errors
-    /// An index beyond the epoch.
+    /// An index beyond the epoch; of `image-folder` also a file that cannot be read, or too many that do not
+    /// decode.
     pub fn batch(&self, seeds: Seeds, layout: Layout, epoch: usize, index: usize) -> Result<Batch> {
         let count = self.batches_per_epoch();
         if index >= count {
@@ -221,21 +158,7 @@ impl Data {
         }
         match &self.content {
             Content::Given(given) => Ok(given.batch(index, usize::MAX, layout, epoch)),
-            Content::Dataset(dataset) => {
-                let order = dataset.order(seeds.data, epoch);
-                let from = index * self.batch_size;
-                let chosen = &order[from..(from + self.batch_size).min(order.len())];
-                let key = Key::new(seeds.augmentation, "augmentation");
-                let [_, height, width] = dataset.preparation.shape;
-                let place = |image: usize| match dataset.augmentation {
-                    augmentation if augmentation.is_off() => Placement::default(),
-                    augmentation => {
-                        augmentation.draw(&mut key.stream((epoch as u64, image as u64)), height, width)
-                    }
-                };
-                let (images, shape, labels) = dataset.prepared(&dataset.train, chosen, layout, place);
-                Ok(Batch { images, shape, layout, labels, epoch, index })
-            }
+            Content::Dataset(dataset) => dataset.train_batch(seeds, layout, (epoch, index), self.batch_size),
         }
     }
 
@@ -265,7 +188,10 @@ impl Data {
     }
 }
 
-/// The batches for ranking, in order; made by [`Data::rank_batches`].
+/// The batches for ranking, in order; made by [`Data::rank_batches`]. After an error it ends.
+///
+/// # Errors
+/// Of `image-folder`: a file that cannot be read, or too many that do not decode.
 #[derive(Clone, Debug)]
 pub struct RankBatches<'a> {
     data: &'a Data,
@@ -277,62 +203,23 @@ pub struct RankBatches<'a> {
 }
 
 impl Iterator for RankBatches<'_> {
-    type Item = Batch;
+    type Item = Result<Batch>;
 
-    fn next(&mut self) -> Option<Batch> {
+    fn next(&mut self) -> Option<Result<Batch>> {
         if self.left == 0 {
             return None;
         }
         let (index, layout) = (self.next, self.layout);
         let batch = match &self.data.content {
-            Content::Given(given) => given.batch(index, self.left, layout, 0),
+            Content::Given(given) => Ok(given.batch(index, self.left, layout, 0)),
             Content::Dataset(dataset) => {
-                let from = index * self.batch_size;
-                let chosen = &dataset.indices.rank[from..from + self.left.min(self.batch_size)];
-                let part = dataset.test.as_ref().unwrap_or(&dataset.train);
-                let (images, shape, labels) =
-                    dataset.prepared(part, chosen, layout, |_| Placement::default());
-                Batch { images, shape, layout, labels, epoch: 0, index }
+                let (from, count) = (index * self.batch_size, self.left.min(self.batch_size));
+                dataset.rank_batch(layout, index, from, count)
             }
         };
-        self.left -= batch.labels.len();
+        self.left -= batch.as_ref().map_or(self.left, |batch| batch.labels.len());
         self.next += 1;
         Some(batch)
-    }
-}
-
-impl Dataset {
-    /// The training images in the order of `epoch`.
-    fn order(&self, seed: u64, epoch: usize) -> Arc<Vec<usize>> {
-        let mut known = self.order.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((of, order)) = known.as_ref()
-            && *of == (seed, epoch)
-        {
-            return order.clone();
-        }
-        let mut order = self.indices.train.clone();
-        Key::new(seed, "order").stream((epoch as u64, 0)).shuffle(&mut order);
-        let order = Arc::new(order);
-        *known = Some(((seed, epoch), order.clone()));
-        order
-    }
-
-    fn prepared(
-        &self,
-        part: &Images,
-        chosen: &[usize],
-        layout: Layout,
-        place: impl Fn(usize) -> Placement,
-    ) -> (Pixels, [usize; 4], Vec<i64>) {
-        let [channels, height, width] = self.preparation.shape;
-        let size = channels * height * width;
-        let mut pixels = vec![0.0; chosen.len() * size];
-        let mut scratch = Scratch::default();
-        for (&image, target) in chosen.iter().zip(pixels.chunks_exact_mut(size)) {
-            self.preparation.write(part.image(image), &place(image), layout, &mut scratch, target);
-        }
-        let labels = chosen.iter().map(|&image| part.labels[image]).collect();
-        (Pixels::F32(pixels), [chosen.len(), channels, height, width], labels)
     }
 }
 
@@ -369,20 +256,13 @@ fn refuse_changes(config: &DataConfig) -> Result<()> {
         ("data.augment", config.augment != plain.augment),
         ("data.normalise", config.normalise.is_some()),
         ("data.drop_last", config.drop_last),
+        ("data.image_size", config.image_size.is_some()),
+        ("data.workers", config.workers.is_some()),
+        ("data.max_undecodable", config.max_undecodable.is_some()),
     ];
     match changed.iter().find(|(_, changed)| *changed) {
         None => Ok(()),
         Some((key, _)) => Err(Error::setting(*key, "is given, but `batches` are served as they are")),
-    }
-}
-
-fn check_same_shape(train: &Images, test: Option<&Images>) -> Result<()> {
-    match test.filter(|test| test.shape != train.shape) {
-        None => Ok(()),
-        Some(test) => Err(Error::setting(
-            "data.rank_from",
-            format!("is `test`, whose images are {:?}, the training images {:?}", test.shape, train.shape),
-        )),
     }
 }
 

@@ -3,6 +3,8 @@
 use safetensors::tensor::Dtype;
 
 use super::*;
+use crate::batch::Pixels;
+use crate::config::Portion;
 use crate::source::batches::tests::{f64_bytes, i64_bytes, write};
 
 const SEEDS: Seeds = Seeds { data: 1, augmentation: 2 };
@@ -111,7 +113,7 @@ fn ranking_batches_are_fixed_and_limited() {
     let data = open("augment = { flip = true }").unwrap();
     let batches = |images| {
         let batches = data.rank_batches(100, images, Layout::Nchw).unwrap();
-        batches.map(|batch| (batch.labels.clone(), numbers(&batch).to_vec())).collect::<Vec<_>>()
+        batches.map(Result::unwrap).map(|b| (b.labels.clone(), numbers(&b).to_vec())).collect::<Vec<_>>()
     };
     let all = batches(None);
     assert_eq!(all.iter().map(|batch| batch.0.len()).collect::<Vec<_>>(), [100, 100, 87]);
@@ -127,9 +129,17 @@ fn ranking_batches_are_fixed_and_limited() {
 #[test]
 fn settings_that_do_not_fit_name_their_key() {
     for (text, key) in [
-        ("name = 'mnist'", "data.name"),
+        ("name = 'minst'", "data.name"),
         ("path = 'x'", "data.path"),
         ("classes = 3", "data.classes"),
+        ("image_size = 32", "data.image_size"),
+        ("workers = 2", "data.workers"),
+        ("max_undecodable = 0.1", "data.max_undecodable"),
+        ("name = 'image-folder'", "data.path"),
+        ("name = 'image-folder'\npath = 'x'\npad = 2", "data.pad"),
+        ("name = 'image-folder'\npath = 'x'\nresize = 2", "data.resize"),
+        ("name = 'image-folder'\npath = 'x'\nresize_mode = 'nearest'", "data.resize_mode"),
+        ("name = 'image-folder'\npath = 'x'\naugment = { crop = 2 }", "data.augment.crop"),
         ("batch_size = 1151", "data.batch_size"),
         ("split = { train = 2000 }", "data.split.train"),
         ("normalise = { mean = [0.0, 0.0], std = [1.0, 1.0] }", "data.normalise.mean"),
@@ -175,9 +185,11 @@ fn given_batches_come_as_they_are() {
     assert_eq!((data.batches_per_epoch(), data.batch_size()), (2, 2));
     let batch = data.batch(SEEDS, Layout::Nchw, 5, 0).unwrap();
     assert_eq!((batch.images, batch.labels), (Pixels::F64(first), vec![4, 0]));
-    let ranked: Vec<_> = data.rank_batches(256, None, Layout::Nchw).unwrap().map(|b| b.labels).collect();
+    let ranked: Vec<_> =
+        data.rank_batches(256, None, Layout::Nchw).unwrap().map(|b| b.unwrap().labels).collect();
     assert_eq!(ranked, [vec![4, 0], vec![2]]);
-    let limited: Vec<_> = data.rank_batches(256, Some(1), Layout::Nchw).unwrap().map(|b| b.shape).collect();
+    let limited: Vec<_> =
+        data.rank_batches(256, Some(1), Layout::Nchw).unwrap().map(|b| b.unwrap().shape).collect();
     assert_eq!(limited, [[1, 2, 1, 3]]);
 
     assert_eq!(open("classes = 10").unwrap().classes(), 10);

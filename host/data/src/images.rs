@@ -37,6 +37,16 @@ impl Images {
         &self.pixels[index * self.bytes()..][..self.bytes()]
     }
 
+    /// Adds the pixels of an image given as three planes, one after the other.
+    pub(crate) fn push_planes(&mut self, image: &[u8]) {
+        let plane = image.len() / 3;
+        let (red, others) = image.split_at(plane);
+        let (green, blue) = others.split_at(plane);
+        for ((&red, &green), &blue) in red.iter().zip(green).zip(blue) {
+            self.pixels.extend([red, green, blue]);
+        }
+    }
+
     /// Surrounds each image with `border` black pixels on each side.
     pub(crate) fn padded(self, border: usize) -> Self {
         if border == 0 {

@@ -10,16 +10,23 @@ pub(crate) mod batches;
 mod cifar;
 mod digits;
 pub(crate) mod file;
+pub(crate) mod folder;
 mod idx;
+mod imagenet16;
 
+use cifar::Kind;
 pub use file::FileRecord;
 
 /// A dataset by its name in the manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     Digits,
+    Mnist,
     FashionMnist,
     Cifar10,
+    Cifar100,
+    ImageNet16,
+    ImageFolder,
     Batches,
 }
 
@@ -65,7 +72,16 @@ pub fn available() -> Vec<Available> {
 }
 
 impl Source {
-    const ALL: [Self; 4] = [Self::Digits, Self::FashionMnist, Self::Cifar10, Self::Batches];
+    const ALL: [Self; 8] = [
+        Self::Digits,
+        Self::Mnist,
+        Self::FashionMnist,
+        Self::Cifar10,
+        Self::Cifar100,
+        Self::ImageNet16,
+        Self::ImageFolder,
+        Self::Batches,
+    ];
 
     pub(crate) fn named(name: &str) -> Result<Self> {
         let found = Self::ALL.into_iter().find(|source| source.name() == name);
@@ -78,8 +94,12 @@ impl Source {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Digits => "digits",
+            Self::Mnist => "mnist",
             Self::FashionMnist => "fashion-mnist",
             Self::Cifar10 => "cifar10",
+            Self::Cifar100 => "cifar100",
+            Self::ImageNet16 => "imagenet16-120",
+            Self::ImageFolder => "image-folder",
             Self::Batches => "batches",
         }
     }
@@ -88,7 +108,13 @@ impl Source {
         match self {
             Self::Digits => "1,797 grey 8x8 images of handwritten digits, 10 classes (UCI, CC BY 4.0)",
             Self::FashionMnist => "70,000 grey 28x28 images of clothes, 10 classes (Zalando, MIT)",
+            Self::Mnist => "70,000 grey 28x28 images of handwritten digits, 10 classes (LeCun et al.)",
             Self::Cifar10 => "60,000 colour 32x32 images, 10 classes (Krizhevsky)",
+            Self::Cifar100 => "60,000 colour 32x32 images, 100 classes (Krizhevsky)",
+            Self::ImageNet16 => "157,700 colour 16x16 images, 120 classes (ImageNet16-120 of NAS-Bench-201)",
+            Self::ImageFolder => {
+                "JPEG and PNG images of any size in `train/CLASS/` and `val/CLASS/`, as ImageNet"
+            }
             Self::Batches => "given batches from a safetensors file, served in order as they are",
         }
     }
@@ -104,6 +130,22 @@ impl Source {
                 "unpack the binary version (`cifar-10-binary.tar.gz` of cs.toronto.edu/~kriz/cifar.html) \
                  into one of these folders, or set `path` in `[data]`"
             }
+            Self::Mnist => {
+                "put the four IDX files, plain or .gz, into one of these folders, or set `path` in `[data]` \
+                 to theirs"
+            }
+            Self::Cifar100 => {
+                "unpack the binary version (`cifar-100-binary.tar.gz` of cs.toronto.edu/~kriz/cifar.html) \
+                 into one of these folders, or set `path` in `[data]`"
+            }
+            Self::ImageNet16 => {
+                "put `train_data_batch_1` to `train_data_batch_10` and `val_data` of ImageNet16 \
+                 (patrykchrabaszcz.github.io/Imagenet32) into one of these folders, or set `path` in `[data]`"
+            }
+            Self::ImageFolder => {
+                "set `path` in `[data]` to a folder with `train/CLASS/*.jpg`, and `val/CLASS/*.jpg` where \
+                 `rank_from = \"test\"`"
+            }
             Self::Batches => {
                 "set `path` in `[data]` to a safetensors file with `batch.0.images` [N, C, H, W] (F32 or \
                  F64), `batch.0.labels` [N] (I64), `batch.1.images`, …"
@@ -113,11 +155,17 @@ impl Source {
 
     /// Flip and crop of the usual training on this dataset.
     pub(crate) fn default_augmentation(self) -> (bool, usize) {
-        if self == Self::Cifar10 { (true, 4) } else { (false, 0) }
+        match self {
+            Self::Cifar10 | Self::Cifar100 => (true, 4),
+            Self::ImageNet16 => (true, 2),
+            Self::ImageFolder => (true, 0),
+            Self::Digits | Self::Mnist | Self::FashionMnist | Self::Batches => (false, 0),
+        }
     }
 
     /// Mean and deviation of the training part, pixels in 0 to 1. For CIFAR-10 the constants of the
-    /// published supernet training, 125.3/123.0/113.9 and 63.0/62.1/66.7 of 255.
+    /// published supernet training, 125.3/123.0/113.9 and 63.0/62.1/66.7 of 255; for CIFAR-100 and
+    /// ImageNet16-120 those of NAS-Bench-201; for folders those usual for `ImageNet`.
     pub(crate) fn default_normalise(self) -> Normalise {
         let of_255 = |values: [f64; 3]| values.iter().map(|value| value / 255.0).collect();
         match self {
@@ -126,13 +174,23 @@ impl Source {
             Self::Cifar10 => {
                 Normalise { mean: of_255([125.3, 123.0, 113.9]), std: of_255([63.0, 62.1, 66.7]) }
             }
+            Self::Mnist => Normalise { mean: vec![0.1307], std: vec![0.3081] },
+            Self::Cifar100 => {
+                Normalise { mean: of_255([129.3, 124.1, 112.4]), std: of_255([68.2, 65.4, 70.4]) }
+            }
+            Self::ImageNet16 => {
+                Normalise { mean: of_255([122.68, 116.66, 104.01]), std: of_255([63.22, 61.26, 65.09]) }
+            }
+            Self::ImageFolder => {
+                Normalise { mean: vec![0.485, 0.456, 0.406], std: vec![0.229, 0.224, 0.225] }
+            }
             Self::Batches => Normalise { mean: Vec::new(), std: Vec::new() },
         }
     }
 
     /// The folders where the files may lie when the manifest gives no path.
     fn search_folders(self, data_home: Option<&Path>) -> Vec<PathBuf> {
-        if matches!(self, Self::Digits | Self::Batches) {
+        if matches!(self, Self::Digits | Self::ImageFolder | Self::Batches) {
             return Vec::new();
         }
         let mut folders: Vec<PathBuf> =
@@ -146,10 +204,13 @@ impl Source {
     /// `folder`, or the folder within it that the dataset's usual archive unpacks to, if the files
     /// are there.
     fn settle(self, folder: &Path) -> Option<PathBuf> {
-        let (inner, present): (&str, fn(&Path) -> bool) = match self {
-            Self::FashionMnist => ("raw", idx::present),
-            Self::Cifar10 => ("cifar-10-batches-bin", cifar::present),
-            Self::Digits | Self::Batches => return None,
+        let (inner, present): (&str, &dyn Fn(&Path) -> bool) = match self {
+            Self::Mnist => ("MNIST/raw", &idx::present),
+            Self::FashionMnist => ("raw", &idx::present),
+            Self::Cifar10 => (Kind::Cifar10.folder(), &|folder| Kind::Cifar10.present(folder)),
+            Self::Cifar100 => (Kind::Cifar100.folder(), &|folder| Kind::Cifar100.present(folder)),
+            Self::ImageNet16 => ("ImageNet16", &imagenet16::present),
+            Self::Digits | Self::ImageFolder | Self::Batches => return None,
         };
         [folder.to_owned(), folder.join(inner)].into_iter().find(|place| present(place))
     }
@@ -158,7 +219,7 @@ impl Source {
         let looked = self.search_folders(data_home);
         let state = match self {
             Self::Digits => Availability::Embedded,
-            Self::Batches => Availability::Given,
+            Self::ImageFolder | Self::Batches => Availability::Given,
             _ => match looked.iter().find_map(|folder| self.settle(folder)) {
                 Some(folder) => Availability::Found(folder),
                 None => Availability::Absent,
@@ -176,8 +237,10 @@ impl Source {
                 "data.path",
                 format!("is `{}`, but `digits` is part of nshot and has no path", path.display()),
             )),
-            (Self::Batches, None) => Err(Error::setting("data.path", "is missing").with_hint(self.how())),
-            (Self::Batches, Some(path)) => Ok(Some(path.to_owned())),
+            (Self::ImageFolder | Self::Batches, None) => {
+                Err(Error::setting("data.path", "is missing").with_hint(self.how()))
+            }
+            (Self::ImageFolder | Self::Batches, Some(path)) => Ok(Some(path.to_owned())),
             (_, given) => {
                 let looked = match given {
                     Some(path) => vec![path.to_owned()],
@@ -198,10 +261,16 @@ impl Source {
     /// Reads one part of the dataset from `folder` and notes the files read in `files`.
     pub(crate) fn load(self, folder: &Path, part: Part, files: &mut Vec<FileRecord>) -> Result<Images> {
         match self {
-            Self::FashionMnist => idx::load(folder, part, files),
-            Self::Cifar10 => cifar::load(folder, part, files),
+            Self::Mnist => idx::load(idx::digits(), folder, part, files),
+            Self::FashionMnist => idx::load(idx::clothes(), folder, part, files),
+            Self::Cifar10 => cifar::load(Kind::Cifar10, folder, part, files),
+            Self::Cifar100 => cifar::load(Kind::Cifar100, folder, part, files),
+            Self::ImageNet16 => imagenet16::load(folder, part, files),
             Self::Digits => digits::load(part, files),
-            Self::Batches => Err(Error::setting("data.name", "is `batches`, which has no parts to load")),
+            Self::ImageFolder | Self::Batches => {
+                let problem = format!("is `{}`, whose images are not loaded in parts", self.name());
+                Err(Error::setting("data.name", problem))
+            }
         }
     }
 }

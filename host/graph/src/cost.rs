@@ -1,6 +1,6 @@
 //! What a subnet costs.
 
-use crate::{Graph, Node, Op, shape, usage};
+use crate::{Action, Graph, Mode, Node, Op, shape, usage};
 
 /// Complexity of a graph as described, per image: dead branches count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -17,9 +17,26 @@ pub struct Cost {
 }
 
 pub(crate) fn of(graph: &Graph) -> Cost {
-    let used = usage::of(graph);
+    let all = vec![true; graph.nodes().len()];
+    of_nodes(graph, &all, &all)
+}
+
+/// Of the nodes that evaluation computes.
+pub(crate) fn live(graph: &Graph) -> Cost {
+    let plan = graph.plan(Mode::Evaluation);
+    let mut computed = vec![false; graph.nodes().len()];
+    for step in &plan.steps {
+        computed[step.node as usize] = step.action == Action::Compute;
+    }
+    // A value that another one stands for uses what that one uses.
+    let used: Vec<bool> = plan.alias.iter().map(|value| computed[*value as usize]).collect();
+    of_nodes(graph, &used, &computed)
+}
+
+fn of_nodes(graph: &Graph, used: &[bool], computed: &[bool]) -> Cost {
+    let used = usage::of(graph, used);
     let mut cost = Cost { weights: used.weights, params: used.params, macs: 0 };
-    for node in graph.nodes() {
+    for (node, _) in graph.nodes().iter().zip(computed).filter(|(_, computed)| **computed) {
         if let Op::Aten { weights, params, .. } = &node.op {
             cost.weights = cost.weights.saturating_add(weights.unwrap_or(0));
             cost.params = cost.params.saturating_add(params.unwrap_or(0));

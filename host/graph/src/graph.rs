@@ -56,6 +56,11 @@ impl Graph {
         crate::cost::of(self)
     }
 
+    /// The same of what evaluation computes alone: dead branches do not count, nor do computations that are done already.
+    pub fn live_cost(&self) -> Cost {
+        crate::cost::live(self)
+    }
+
     /// Sorted indices of the parameters that enter an operation or are outputs, of every role and on dead
     /// branches too.
     pub fn reached_parameters(&self) -> Vec<usize> {

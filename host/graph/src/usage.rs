@@ -39,10 +39,14 @@ pub(crate) fn reached(graph: &Graph) -> Vec<usize> {
     reached
 }
 
-/// Counts used elements, buffers and architecture parameters left out.
-pub(crate) fn of(graph: &Graph) -> Usage {
+/// Counts elements that the `live` nodes use, buffers and architecture parameters left out.
+pub(crate) fn of(graph: &Graph, live: &[bool]) -> Usage {
     let mut trace = Trace { views: Vec::with_capacity(graph.nodes().len()), ..Trace::default() };
-    for node in graph.nodes() {
+    for (node, live) in graph.nodes().iter().zip(live) {
+        if !live {
+            trace.views.push(Vec::new());
+            continue;
+        }
         let mut views = trace.node(node);
         trace.count += views.len();
         if views.len() > SOURCES || trace.count > VIEWS {

@@ -7,7 +7,7 @@ use nshot_abi::host;
 use nshot_abi::{AbiResult, Attribute, Value};
 
 use super::{Refusal, answer};
-use crate::space::{MEASURES, Space, Task, complexity};
+use crate::space::{Space, Task};
 
 /// The task, for making a search space.
 pub struct TaskView(pub Task);
@@ -106,13 +106,13 @@ impl host::Run for RunView {
     }
 
     fn measures(&self) -> AbiResult<RVec<RString>> {
-        AbiResult::ROk(MEASURES.map(RString::from).to_vec().into())
+        AbiResult::ROk(self.space.measures().into_iter().map(RString::from).collect())
     }
 
     fn complexity(&self, architecture: RSlice<'_, u32>, measure: RStr<'_>) -> AbiResult<f64> {
         answer(|| {
             self.space.check(architecture.as_slice())?;
-            complexity(self.space.cost(architecture.as_slice())?, measure.as_str())
+            self.space.complexity(architecture.as_slice(), measure.as_str())
         })
     }
 

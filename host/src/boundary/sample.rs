@@ -10,7 +10,7 @@ use nshot_abi::{AbiResult, Value};
 
 use super::{RunView, answer};
 use crate::selection::Selection;
-use crate::space::{Space, Subnet, complexity};
+use crate::space::{Space, Subnet};
 
 /// The moment at which a step is sampled.
 pub struct SampleView<'a> {
@@ -155,6 +155,8 @@ impl host::Progress for ProgressView<'_> {
 
 /// The subnet of one path.
 pub struct SubnetView<'a> {
+    /// The space.
+    pub space: &'a Space,
     /// What it takes.
     pub selection: &'a Selection,
     /// Its graph and costs.
@@ -171,6 +173,6 @@ impl host::Subnet for SubnetView<'_> {
     }
 
     fn complexity(&self, measure: RStr<'_>) -> AbiResult<f64> {
-        answer(|| complexity(self.subnet.cost, measure.as_str()))
+        answer(|| self.space.complexity_of(self.subnet, self.selection, measure.as_str()))
     }
 }

@@ -1,6 +1,6 @@
 //! What plugins may use at any time: logging. The host remembers which component it is calling.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use nshot_abi::abi_stable::std_types::{ROption, RSlice, RStr};
 use nshot_abi::{AbiResult, Attribute, Value, host};
@@ -26,6 +26,7 @@ pub struct Scalar {
 
 thread_local! {
     static COMPONENT: RefCell<String> = const { RefCell::new(String::new()) };
+    static DESCRIBING: Cell<bool> = const { Cell::new(false) };
     static RECORDED: RefCell<Vec<Scalar>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -40,6 +41,14 @@ pub fn calling<T>(component: &str, call: impl FnOnce() -> T) -> T {
     let before = COMPONENT.replace(component.to_owned());
     let result = call();
     COMPONENT.set(before);
+    result
+}
+
+/// Runs a call that describes a subnet: whether it happens depends on what is remembered, so it records no figure.
+pub fn describing<T>(call: impl FnOnce() -> T) -> T {
+    let before = DESCRIBING.replace(true);
+    let result = call();
+    DESCRIBING.set(before);
     result
 }
 
@@ -95,6 +104,11 @@ impl host::Services for HostServices {
             let component = COMPONENT.with_borrow(Clone::clone);
             if component.is_empty() {
                 return refuse("figures are recorded within a call, on the thread that makes it");
+            }
+            if DESCRIBING.get() {
+                return refuse(
+                    "no figure is recorded while a subnet is described: the host remembers subnets",
+                );
             }
             RECORDED.with_borrow_mut(|recorded| {
                 if recorded.len() >= SCALARS {

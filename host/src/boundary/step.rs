@@ -98,7 +98,15 @@ impl StepHost {
             if losses.is_empty() {
                 losses.push(Loss::labels());
             }
-            plans.push(PathPlan { selection: Selection(picked.into_iter().flatten().collect()), losses });
+            let selection = Selection(picked.into_iter().flatten().collect());
+            if let Some(architecture) = selection.architecture()
+                && !self.space.valid(&architecture)?
+            {
+                return Err(format!(
+                    "path {index} takes the architecture {architecture:?}, which is not valid in this space"
+                ));
+            }
+            plans.push(PathPlan { selection, losses });
         }
         Ok(plans)
     }
@@ -124,9 +132,6 @@ impl StepHost {
 
     fn take(&mut self, path: u32, architecture: &[u32]) -> Result<(), Refusal> {
         self.space.check(architecture)?;
-        if !self.space.valid(architecture)? {
-            return refuse(format!("the architecture {architecture:?}, which is not valid in this space"));
-        }
         for (choice, option) in architecture.iter().enumerate() {
             self.allows(choice, &[*option])?;
         }

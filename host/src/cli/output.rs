@@ -1,33 +1,11 @@
 //! Writing to standard output and standard error.
 
 use std::fmt::{self, Write as _};
-use std::io::{ErrorKind, Write as _};
+use std::io::Write as _;
 
 use comfy_table::{Table, presets};
 use nshot::failure::{Failure, Result};
-use serde::Serialize;
-
-/// Prints data on standard output. A reader that has gone is nobody's failure: it has what it wanted.
-///
-/// # Errors
-/// Standard output cannot be written, for example because the disk is full.
-pub(super) fn print(text: &str) -> Result<()> {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(Failure::new(format!("cannot write to standard output: {error}")))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Prints data as JSON.
-///
-/// # Errors
-/// As [`print`].
-pub(super) fn print_json(data: &impl Serialize) -> Result<()> {
-    print(&(serde_json::to_string_pretty(data)? + "\n"))
-}
+pub(super) use nshot::stdout::{print, print_json};
 
 /// Prints rows below a header, in columns.
 ///

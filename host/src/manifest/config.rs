@@ -57,6 +57,13 @@ pub struct SeedConfig {
     pub augmentation: u64,
 }
 
+impl SeedConfig {
+    /// One seed for all purposes.
+    pub fn set_all(&mut self, seed: u64) {
+        *self = Self { data: seed, init: seed, sampling: seed, augmentation: seed };
+    }
+}
+
 /// `[train]`: how long and how.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -100,12 +107,19 @@ pub enum Inactive {
     Decay,
 }
 
-/// Initial weights from a safetensors file.
+/// Initial weights from a safetensors file, or from a trained run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InitFrom {
-    /// The file.
-    pub file: PathBuf,
+    /// The file. Either this or `run`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<PathBuf>,
+    /// The directory of a trained run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<PathBuf>,
+    /// The stage of that run whose supernet is meant. Default: its only one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage: Option<String>,
     /// Rules from names in the file to names of parameters. Default: names stay.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub map: BTreeMap<String, String>,
@@ -124,12 +138,28 @@ pub enum Length {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RankConfig {
-    /// So many subnets, drawn at random. Either this or `architectures`. Default, without either: 100.
+    /// So many subnets, drawn at random. Either this or `architectures`. Default, without either and without `table`:
+    /// 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subnets: Option<u64>,
     /// A file with the subnets' texts, one a line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub architectures: Option<PathBuf>,
+    /// A table of trained accuracies, which the ranking is compared with: a CSV file with a column `arch`, or a list
+    /// (`.json`, or a pickle: `.pkl`, `.pickle`, `.p`) in the space's order. Its architectures are ranked where neither
+    /// `architectures` nor `subnets` is given; `subnets` draws some of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<PathBuf>,
+    /// The table's columns of accuracies: one, or a list. Default: `accuracy`, or the only one that there is.
+    #[serde(default, deserialize_with = "one_or_more", skip_serializing_if = "Vec::is_empty")]
+    pub column: Vec<String>,
+    /// The table's column that marks the architectures to compare on with `1` or `true`. Default: all are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subset: Option<String>,
+    /// Training batches from which each subnet's running statistics are taken anew before it is scored. Default: 0, the
+    /// supernet's own.
+    #[serde(default)]
+    pub recalibrate: usize,
     /// Epochs between two rankings. Default: 0, at the end alone.
     #[serde(default)]
     pub every: u64,
@@ -142,6 +172,51 @@ pub struct RankConfig {
     /// How many of the best are printed. Default: 10.
     #[serde(default = "ten")]
     pub top: usize,
+}
+
+/// `[standalone]`: which architectures are trained alone, each from scratch, to get a table of trained accuracies.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StandaloneConfig {
+    /// So many architectures: drawn at random, different networks, connected, evenly from 20 strata of `stratify`. Either
+    /// this or `architectures`. Default, without either: 100.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
+    /// A file with the architectures' texts, one a line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub architectures: Option<PathBuf>,
+    /// The measure over which drawn architectures are spread. Default: `macs`.
+    #[serde(default = "macs")]
+    pub stratify: String,
+    /// The seeds; each architecture is trained with each. Default: 0 and 1.
+    #[serde(default = "two_seeds")]
+    pub seeds: Vec<u64>,
+}
+
+/// `[measures.NAME]`: a figure of architectures that a table gives, such as the latency on a device. Components use it by
+/// its name, as they use `weights`, `params` and `macs`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MeasureConfig {
+    /// The table, a CSV file.
+    pub table: PathBuf,
+    /// What a line of it is about. Default: `architecture`.
+    #[serde(default)]
+    pub per: MeasureOf,
+    /// The column with the figure. Default: the measure's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub column: Option<String>,
+}
+
+/// What a line of a measure's table is about.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MeasureOf {
+    /// An architecture, in the column `arch`.
+    #[default]
+    Architecture,
+    /// An option of a choice, in the columns `choice` and `option`; a subnet's figure is the sum over its options.
+    Option,
 }
 
 impl Default for RunConfig {
@@ -188,4 +263,26 @@ fn ten() -> usize {
 
 fn rank_batch() -> usize {
     256
+}
+
+fn macs() -> String {
+    "macs".to_owned()
+}
+
+fn two_seeds() -> Vec<u64> {
+    vec![0, 1]
+}
+
+/// A text, or a list of texts.
+fn one_or_more<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "expected a text or a list of texts")]
+    enum Names {
+        One(String),
+        More(Vec<String>),
+    }
+    Ok(match Names::deserialize(from)? {
+        Names::One(name) => vec![name],
+        Names::More(names) => names,
+    })
 }

@@ -22,7 +22,7 @@ const SEEDS: [&str; 4] = ["data", "init", "sampling", "augmentation"];
 /// Writes the defaults that depend on other keys. What has a wrong type is left to the types.
 pub(super) fn fill(table: &mut Table, source: &Source) -> Result<()> {
     if let Some(Value::Table(rank)) = table.get_mut("rank")
-        && !rank.contains_key("architectures")
+        && !["architectures", "table"].iter().any(|key| rank.contains_key(*key))
     {
         rank.entry("subnets".to_owned()).or_insert(Value::Integer(DEFAULT_SUBNETS));
     }
@@ -60,7 +60,10 @@ pub(super) fn check(manifest: &Manifest) -> Result<()> {
     };
     ranges(manifest).or_else(failed)?;
     length(manifest)?;
-    rank_list(manifest)
+    rank_list(manifest)?;
+    rank_table(manifest)?;
+    init_from(manifest)?;
+    standalone(manifest)
 }
 
 fn ranges(manifest: &Manifest) -> Result<(), (&'static str, String)> {
@@ -143,6 +146,54 @@ fn rank_list(manifest: &Manifest) -> Result<()> {
     }
 }
 
+/// What is said of a table needs one.
+fn rank_table(manifest: &Manifest) -> Result<()> {
+    let Some(rank) = &manifest.rank else { return Ok(()) };
+    let orphan = match (&rank.table, &rank.subset, &rank.column[..]) {
+        (Some(_), ..) | (None, None, []) => return Ok(()),
+        (None, Some(_), _) => "rank.subset",
+        (None, None, _) => "rank.column",
+    };
+    let wrong = Failure::usage(format!("`{orphan}` is of a table, but `[rank]` has no `table`"));
+    Err(manifest.locate(orphan, wrong))
+}
+
+fn init_from(manifest: &Manifest) -> Result<()> {
+    let Some(from) = &manifest.train.init_from else { return Ok(()) };
+    let (key, problem) = match (&from.file, &from.run, &from.stage) {
+        (Some(_), None, None) | (None, Some(_), _) => return Ok(()),
+        (Some(_), Some(_), _) => {
+            ("train.init_from", "`init_from` has both `file` and `run`, expected one of them")
+        }
+        (None, None, _) => {
+            ("train.init_from", "`init_from` has neither `file` nor `run`, expected one of them")
+        }
+        (Some(_), None, Some(_)) => {
+            ("train.init_from.stage", "`stage` is of a run, but `init_from` names a file")
+        }
+    };
+    Err(manifest.locate(key, Failure::usage(problem)))
+}
+
+fn standalone(manifest: &Manifest) -> Result<()> {
+    let Some(standalone) = &manifest.standalone else { return Ok(()) };
+    let seeds = &standalone.seeds;
+    let twice = seeds.iter().enumerate().any(|(index, seed)| seeds[..index].contains(seed));
+    let (key, problem) = if standalone.count.is_some() && standalone.architectures.is_some() {
+        (
+            "standalone.architectures",
+            "`[standalone]` has both `count` and `architectures`, expected one of them",
+        )
+    } else if standalone.count.is_some_and(|count| !(1..=MOST_SUBNETS).contains(&count)) {
+        ("standalone.count", "`standalone.count` is out of range, expected 1 to 10000000")
+    } else if seeds.is_empty() || twice {
+        ("standalone.seeds", "`standalone.seeds` is to hold different seeds, at least one")
+    } else {
+        return Ok(());
+    };
+    Err(manifest.locate(key, Failure::usage(problem)))
+}
+
 fn is_run_name(name: &str) -> bool {
     name.len() <= LONGEST_NAME
         && name.starts_with(|c: char| c.is_ascii_alphanumeric())
@@ -170,9 +221,14 @@ pub(super) fn make_paths_absolute(manifest: &mut Manifest) {
         Use::Path { path, .. } => Some(path),
         Use::Named { .. } => None,
     });
-    let weights = manifest.train.init_from.as_mut().map(|init| &mut init.file);
-    let list = manifest.rank.as_mut().and_then(|rank| rank.architectures.as_mut());
-    let paths = indices.chain(plugins).chain(data.path.as_mut()).chain(weights).chain(list);
+    let weights = manifest.train.init_from.as_mut().map(|init| [&mut init.file, &mut init.run]);
+    let weights = weights.into_iter().flatten().flatten();
+    let list = manifest.rank.as_mut().map(|rank| [&mut rank.architectures, &mut rank.table]);
+    let list = list.into_iter().flatten().flatten();
+    let alone = manifest.standalone.as_mut().and_then(|standalone| standalone.architectures.as_mut());
+    let list = list.chain(alone);
+    let tables = manifest.measures.values_mut().map(|measure| &mut measure.table);
+    let paths = indices.chain(plugins).chain(data.path.as_mut()).chain(weights).chain(list).chain(tables);
     paths.for_each(|path| *path = absolute(&base, path));
 }
 

@@ -18,9 +18,12 @@ const SUBNETS: u64 = 100;
 /// The subnets of the final ranking, each with the stage that it belongs to.
 pub(super) fn finally(experiment: &Experiment) -> Result<Assigned> {
     let Some(rank) = &experiment.manifest.rank else { return Ok(Vec::new()) };
-    let subnets = match listed(&experiment.space, rank)? {
-        Some(listed) => listed,
-        None => drawn(experiment, &experiment.space.all_options(), rank.subnets.unwrap_or(SUBNETS))?,
+    let subnets = match given(experiment, rank)? {
+        Some(given) => given,
+        None => {
+            let held = |subnet: &[u32]| stage_of(experiment, subnet).is_some();
+            drawn(experiment, &experiment.space.all_options(), rank.subnets.unwrap_or(SUBNETS), held)?
+        }
     };
     let assigned = subnets.into_iter().filter_map(|subnet| Some((stage_of(experiment, &subnet)?, subnet)));
     Ok(assigned.collect())
@@ -30,9 +33,9 @@ pub(super) fn finally(experiment: &Experiment) -> Result<Assigned> {
 pub(super) fn of_stage(experiment: &Experiment, stage: usize) -> Result<Vec<Architecture>> {
     let Some(rank) = &experiment.manifest.rank else { return Ok(Vec::new()) };
     let allowed = &experiment.stages[stage].allowed;
-    Ok(match listed(&experiment.space, rank)? {
-        Some(listed) => listed.into_iter().filter(|subnet| holds(allowed, subnet)).collect(),
-        None => drawn(experiment, allowed, rank.subnets.unwrap_or(SUBNETS))?,
+    Ok(match given(experiment, rank)? {
+        Some(given) => given.into_iter().filter(|subnet| holds(allowed, subnet)).collect(),
+        None => drawn(experiment, allowed, rank.subnets.unwrap_or(SUBNETS), |_| true)?,
     })
 }
 
@@ -51,11 +54,26 @@ pub fn check(experiment: &Experiment) -> Result<()> {
         let failure = Failure::usage("`stop_after` leaves stages untrained whose supernets `[rank]` needs");
         return Err(manifest.locate("train.stop_after", failure.hint("leave out `stop_after` or `[rank]`")));
     }
-    check_list(experiment, rank).map_err(|failure| manifest.locate("rank.architectures", failure))
+    let key = if rank.architectures.is_some() { "rank.architectures" } else { "rank.table" };
+    manifest.located(key, check_list(experiment, rank))?;
+    super::recalibrate::check(experiment)
 }
 
 fn check_list(experiment: &Experiment, rank: &RankConfig) -> Result<()> {
-    for subnet in listed(&experiment.space, rank)?.into_iter().flatten() {
+    let given = given(experiment, rank)?;
+    if given.as_ref().is_some_and(Vec::is_empty) {
+        return Err(Failure::new("the table marks no architecture").hint("see `rank.subset`"));
+    }
+    let mut seen = HashSet::new();
+    for subnet in given.into_iter().flatten() {
+        if !seen.insert(subnet.clone()) {
+            let text = experiment.space.to_text(&subnet)?;
+            return Err(Failure::new(format!("the subnet `{text}` is listed twice")));
+        }
+        if experiment.truth.as_ref().is_some_and(|table| table.get(&subnet).is_none()) {
+            let text = experiment.space.to_text(&subnet)?;
+            return Err(Failure::new(format!("the subnet `{text}` is not in the table `rank.table`")));
+        }
         if stage_of(experiment, &subnet).is_none() {
             let text = experiment.space.to_text(&subnet)?;
             return Err(Failure::new(format!("no stage of the sampler holds the subnet {text}")));
@@ -65,12 +83,31 @@ fn check_list(experiment: &Experiment, rank: &RankConfig) -> Result<()> {
 }
 
 /// The last stage that holds a subnet: later stages start from earlier ones.
-fn stage_of(experiment: &Experiment, subnet: &[u32]) -> Option<usize> {
+pub fn stage_of(experiment: &Experiment, subnet: &[u32]) -> Option<usize> {
     experiment.stages.iter().rposition(|stage| holds(&stage.allowed, subnet))
 }
 
 fn holds(allowed: &[Vec<u32>], subnet: &[u32]) -> bool {
     allowed.iter().zip(subnet).all(|(options, option)| options.contains(option))
+}
+
+/// The subnets that the manifest's list or table gives; none if it names neither.
+fn given(experiment: &Experiment, rank: &RankConfig) -> Result<Option<Vec<Architecture>>> {
+    if let Some(listed) = listed(&experiment.space, rank)? {
+        return Ok(Some(listed));
+    }
+    let Some(table) = &experiment.truth else { return Ok(None) };
+    let mut subnets: Vec<Architecture> = table.subset().map(|entry| entry.architecture.clone()).collect();
+    if let Some(count) = rank.subnets {
+        // The first of a random order: a larger count keeps those of a smaller one.
+        let mut stream = Key::new(experiment.manifest.seed.sampling, "ranking of a table").stream((0, 0));
+        for index in 0..subnets.len().min(count as usize) {
+            let other = index + stream.below((subnets.len() - index) as u64) as usize;
+            subnets.swap(index, other);
+        }
+        subnets.truncate(count as usize);
+    }
+    Ok(Some(subnets))
 }
 
 /// The subnets that the manifest's file lists; none if it names no file.
@@ -104,11 +141,21 @@ pub fn read_list(space: &Space, path: &Path) -> Result<Vec<Architecture>> {
 }
 
 /// Different subnets, drawn uniformly; all of them, in order, if there are no more than that.
-fn drawn(experiment: &Experiment, allowed: &[Vec<u32>], count: u64) -> Result<Vec<Architecture>> {
+fn drawn(
+    experiment: &Experiment,
+    allowed: &[Vec<u32>],
+    count: u64,
+    held: impl Fn(&[u32]) -> bool,
+) -> Result<Vec<Architecture>> {
     let size: f64 = allowed.iter().map(|options| options.len() as f64).product();
     if size <= count as f64 {
         let valid = |subnet: Architecture| Ok(experiment.space.valid(&subnet)?.then_some(subnet));
-        return all(allowed).into_iter().map(valid).filter_map(Result::transpose).collect();
+        return all(allowed)
+            .into_iter()
+            .filter(|subnet| held(subnet))
+            .map(valid)
+            .filter_map(Result::transpose)
+            .collect();
     }
     let mut stream = Key::new(experiment.manifest.seed.sampling, "ranking").stream((0, 0));
     let mut seen = HashSet::new();
@@ -117,7 +164,7 @@ fn drawn(experiment: &Experiment, allowed: &[Vec<u32>], count: u64) -> Result<Ve
     for _ in 0..count.saturating_mul(1000) {
         let pick = |options: &Vec<u32>| options[stream.below(options.len() as u64) as usize];
         let subnet: Architecture = allowed.iter().map(pick).collect();
-        if seen.insert(subnet.clone()) && experiment.space.valid(&subnet)? {
+        if seen.insert(subnet.clone()) && held(&subnet) && experiment.space.valid(&subnet)? {
             subnets.push(subnet);
             if subnets.len() as u64 == count {
                 break;

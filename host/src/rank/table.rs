@@ -32,21 +32,33 @@ pub fn read_scores(path: &Path) -> Result<Vec<Score>> {
     csv::Reader::from_path(path).map_err(damaged)?.deserialize().collect::<Result<_, _>>().map_err(damaged)
 }
 
+/// The scores of a ranking that is done, if it is this one.
+pub(super) fn finished(path: &Path, texts: &[String]) -> Option<Vec<Score>> {
+    let scores = read_scores(path).ok()?;
+    let same = scores.len() == texts.len();
+    (same && scores.iter().zip(texts).all(|(score, text)| score.architecture == *text)).then_some(scores)
+}
+
 /// The scores that an earlier process left in a partial file, as far as they are whole and in order.
 pub(super) fn resume(path: &Path, texts: &[String]) -> Vec<Score> {
+    let rows = whole_lines(path).into_iter();
+    rows.zip(texts).take_while(|(row, text)| row.architecture == **text).map(|(row, _)| row).collect()
+}
+
+/// The scores of a file that may have been left unfinished, up to the first line that is not whole.
+pub(crate) fn whole_lines(path: &Path) -> Vec<Score> {
     let Ok(bytes) = std::fs::read(path) else { return Vec::new() };
     // A line without its end may be cut inside a number.
     let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
     let mut reader = csv::Reader::from_reader(&bytes[..whole]);
-    let rows = reader.deserialize::<Score>().map_while(Result::ok);
-    rows.zip(texts).take_while(|(row, text)| row.architecture == **text).map(|(row, _)| row).collect()
+    reader.deserialize::<Score>().map_while(Result::ok).collect()
 }
 
 /// Appends scores to a partial file, each flushed.
-pub(super) struct Appender(csv::Writer<File>);
+pub(crate) struct Appender(csv::Writer<File>);
 
 impl Appender {
-    pub(super) fn open(path: &Path, scores: &[Score]) -> Result<Self> {
+    pub(crate) fn open(path: &Path, scores: &[Score]) -> Result<Self> {
         write_scores(path, scores)?;
         let file = File::options().append(true).open(path);
         let file = file.map_err(|error| Failure::file("write", path, &error))?;
@@ -54,7 +66,7 @@ impl Appender {
         Ok(Self(builder))
     }
 
-    pub(super) fn append(&mut self, score: &Score) -> Result<()> {
+    pub(crate) fn append(&mut self, score: &Score) -> Result<()> {
         self.0.serialize(score)?;
         self.0.flush().map_err(|error| Failure::new(format!("cannot write a score: {error}")))
     }

@@ -12,19 +12,19 @@ use crate::failure::Result;
 use crate::space::Subnet;
 
 /// What the paths of a step left behind, beside the gradients in the store.
-pub(super) struct ForwardPass {
+pub(crate) struct ForwardPass {
     /// Sorted indices of the parameters that any path reached.
     pub(super) reached: Vec<usize>,
     /// Parameters that belong to an option of the step's only path, if the sampler wants their norms.
     pub(super) owned: Vec<(OptionMark, usize)>,
     /// Each path's loss before any scaling, on the device.
-    pub(super) losses: Vec<Tensor>,
+    pub(crate) losses: Vec<Tensor>,
     /// Each path's factor of the base learning rate.
     pub(super) factors: Vec<f64>,
     /// The learning rate of the update.
     pub(super) learning_rate: f64,
     /// Images that were passed, once for each path.
-    pub(super) images: u64,
+    pub(crate) images: u64,
 }
 
 /// Index of the input `progress` in every space's graphs.
@@ -37,7 +37,7 @@ impl Stage {
     /// scales its loss and the update has the base rate, as the paper's code does it; or, for an optimizer
     /// that is invariant to the gradient's scale, the rate is base · mean factor and losses are weighted by
     /// factor ÷ mean.
-    pub(super) fn forward_backward(
+    pub(crate) fn forward_backward(
         &mut self,
         experiment: &mut Experiment,
         paths: &[PathPlan],
@@ -100,10 +100,11 @@ impl Stage {
         let pass = Pass {
             training: true,
             seed: experiment.manifest.seed.sampling,
-            step: self.step,
+            step: self.schedule.0 + self.step,
             path: path as u64,
+            recalibrate: None,
         };
-        nshot_torch::forward(&subnet.graph, &subnet.training, &self.store, &inputs, pass)
+        nshot_torch::forward(&subnet.graph, subnet.training(), &self.store, &inputs, pass)
             .map_err(|error| experiment.space.identity().failure("describe", &error.to_string()))
     }
 }

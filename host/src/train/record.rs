@@ -85,22 +85,15 @@ impl Record {
     /// A loss or the norm is not finite: the run must not go on from it.
     pub(super) fn write(&self, experiment: &Experiment, output: &mut Output, stage: &Stage) -> Result<()> {
         let Pending { step, selections, factors, .. } = &self.pending;
-        let paths =
-            selections.iter().map(|selection| text(experiment, selection)).collect::<Result<Vec<_>>>()?;
-        for (loss, path) in self.losses.iter().zip(&paths) {
-            if !loss.is_finite() {
-                let updates = if *step == 0 {
-                    String::new()
-                } else {
-                    let optimizer = experiment.optimizer.identity();
-                    format!(
-                        ", after updates of {} `{}` of plugin `{}`, in `step`",
-                        optimizer.kind, optimizer.name, optimizer.plugin
-                    )
-                };
-                return Err(Failure::new(format!("the loss of {path} at step {step} is {loss}{updates}"))
-                    .hint(UNSTABLE));
-            }
+        if let Some(path) = self.losses.iter().position(|loss| !loss.is_finite()) {
+            let (text, loss) = (text(experiment, &selections[path])?, self.losses[path]);
+            let optimizer = experiment.optimizer.identity();
+            let updates = match step {
+                0 => String::new(),
+                _ => format!(", after updates of {}", optimizer.method("step")),
+            };
+            return Err(Failure::new(format!("the loss of `{text}` at step {step} is {loss}{updates}"))
+                .hint(UNSTABLE));
         }
         if !self.norm.is_finite() {
             return Err(
@@ -110,6 +103,8 @@ impl Record {
         if step % experiment.manifest.train.log_every != 0 {
             return Ok(());
         }
+        let paths =
+            selections.iter().map(|selection| text(experiment, selection)).collect::<Result<Vec<_>>>()?;
         let mut line = json!({
             "stage": experiment.stages[stage.index].name,
             "step": step,

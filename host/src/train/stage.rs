@@ -28,24 +28,36 @@ use crate::run_directory::{SUPERNETS, Status, sync_folder};
 /// Steps whose losses stay on the device before they are read together.
 const READ_EVERY: usize = 16;
 
+/// More state groups than this are taken for a mistake.
+const GROUPS: usize = 4096;
+
 /// The run as each component sees it in this stage.
-pub(super) struct Views {
-    pub(super) sampler: RunView,
+pub(crate) struct Views {
+    pub(crate) sampler: RunView,
     pub(super) state: RunView,
     pub(super) scheduler: RunView,
     pub(super) optimizer: RunView,
 }
 
 /// Norms of a step's gradients, on the device.
-pub(super) struct Norms {
+pub(crate) struct Norms {
     /// Of all of them together.
     pub(super) all: Tensor,
     /// Of each option's own parameters, if wanted.
     pub(super) options: Vec<(OptionMark, Tensor)>,
 }
 
+/// Where the whole run is, as a checkpoint keeps it.
+pub(super) struct Moment {
+    pub(super) run_step: u64,
+    pub(super) images: u64,
+    pub(super) seconds: f64,
+    pub(super) best: Option<Best>,
+    pub(super) rank_due: bool,
+}
+
 /// A batch on the device.
-pub(super) struct DeviceBatch {
+pub(crate) struct DeviceBatch {
     pub(super) image: Tensor,
     pub(super) label: Tensor,
     pub(super) images: u64,
@@ -62,7 +74,7 @@ pub struct Stage {
     /// The supernet.
     pub store: ParameterStore,
     pub(super) checkpoint_every: u64,
-    pub(super) views: Views,
+    pub(crate) views: Views,
     pub(super) schedule: (u64, u64),
     slots: Slots,
     ever_reached: Vec<bool>,
@@ -74,7 +86,7 @@ pub struct Stage {
 
 impl Stage {
     /// Starts a stage, from a checkpoint of it if there is one.
-    pub(super) fn start(
+    pub(crate) fn start(
         experiment: &mut Experiment,
         directory: &Path,
         index: usize,
@@ -104,8 +116,11 @@ impl Stage {
         let reached = state.as_ref().map(|state| state.ever_reached.clone()).unwrap_or_default();
         let per_epoch = experiment.data.batches_per_epoch();
         let total = experiment.total_steps(index);
-        let from = ((step / per_epoch as u64) as usize, (step % per_epoch as u64) as usize);
-        let epochs = total.div_ceil(per_epoch as u64) as usize;
+        // A stage that continues a schedule goes on with the data, too.
+        let (offset, _) = experiment.schedule(index);
+        let at = offset + step;
+        let from = ((at / per_epoch as u64) as usize, (at % per_epoch as u64) as usize);
+        let epochs = (offset + total).div_ceil(per_epoch as u64) as usize;
         let data = Arc::clone(&experiment.data);
         Ok(Self {
             index,
@@ -127,7 +142,7 @@ impl Stage {
     }
 
     /// The next batch, on the device.
-    pub(super) fn next_batch(&mut self) -> Result<DeviceBatch> {
+    pub(crate) fn next_batch(&mut self) -> Result<DeviceBatch> {
         let batch =
             self.batches.next().ok_or_else(|| Failure::new("the training data ended before the run"))??;
         let (device, precision) = (self.store.device(), self.store.precision());
@@ -140,7 +155,7 @@ impl Stage {
     }
 
     /// The state group of a step; the paths are checked to agree on the choices that separate the state.
-    pub(super) fn group(&self, experiment: &mut Experiment, paths: &[PathPlan]) -> Result<u64> {
+    pub(crate) fn group(&self, experiment: &mut Experiment, paths: &[PathPlan]) -> Result<u64> {
         let view = PathsView {
             space: &experiment.space,
             paths: paths.iter().map(|path| &path.selection).collect(),
@@ -149,10 +164,13 @@ impl Stage {
             run: &self.views.state,
         };
         view.default_group().map_err(|text| experiment.sampler.identity().failure("sample", &text))?;
-        match &mut experiment.groups {
-            Some(groups) => groups.group(&view),
-            None => Ok(0),
+        let Some(groups) = &mut experiment.groups else { return Ok(0) };
+        let group = groups.group(&view)?;
+        if self.groups.len() >= GROUPS && !self.groups.contains_key(&group) {
+            let text = format!("more than {GROUPS} groups; each has its own state of the optimizer");
+            return Err(groups.identity().failure("group", &text));
         }
+        Ok(group)
     }
 
     /// How far the schedule is.
@@ -164,7 +182,7 @@ impl Stage {
 
     /// Clips the gradients and lets the optimizer move the parameters. Returns the gradients' norms before clipping, on
     /// the device.
-    pub(super) fn update(
+    pub(crate) fn update(
         &mut self,
         experiment: &mut Experiment,
         pass: &ForwardPass,
@@ -239,22 +257,10 @@ impl Stage {
         let block = self.step.is_multiple_of(experiment.wants.every) || self.step == self.total;
         if experiment.wants.any() && block && !self.outcomes.is_empty() {
             let entries = std::mem::take(&mut self.outcomes);
-            let (run, parameters) = (&self.views.sampler, self.architecture_parameters()?);
+            let (run, parameters) = (&self.views.sampler, architecture_parameters(&self.store)?);
             experiment.sampler.observe(&OutcomesView { run, entries, parameters })?;
         }
         Ok(records.last().map(Record::mean_loss))
-    }
-
-    /// Values of the parameters of the role `architecture`, by name.
-    fn architecture_parameters(&self) -> Result<Vec<(String, Vec<f64>)>> {
-        let specs = self.store.specs().iter().enumerate();
-        let mut values = Vec::new();
-        for (index, spec) in specs.filter(|(_, spec)| spec.role == Role::Architecture) {
-            if let Some(tensor) = self.store.get(index) {
-                values.push((spec.name.clone(), nshot_torch::read_values(tensor)?));
-            }
-        }
-        Ok(values)
     }
 
     /// Writes a checkpoint of the current step.
@@ -263,8 +269,7 @@ impl Stage {
         experiment: &mut Experiment,
         output: &mut Output,
         checkpoints: &Checkpoints,
-        run_step: u64,
-        best: Option<&Best>,
+        moment: Moment,
         progress: &mut Progress,
     ) -> Result<()> {
         self.flush(experiment, output, progress)?;
@@ -278,7 +283,10 @@ impl Stage {
         let state = State {
             stage: self.index,
             step: self.step,
-            run_step,
+            run_step: moment.run_step,
+            images: moment.images,
+            seconds: moment.seconds,
+            rank_due: moment.rank_due,
             ever_reached: ever_reached.filter_map(|(index, reached)| reached.then_some(index)).collect(),
             stages: experiment.stages.clone(),
             separated: experiment.separated.clone(),
@@ -288,18 +296,22 @@ impl Stage {
             components,
             metrics_bytes,
             timing_bytes,
-            best: best.cloned(),
+            best: moment.best,
         };
         checkpoints.write(&state, &self.store, &self.slots)?;
-        output.directory().write_status(&Status::running(run_step, experiment.steps()))
+        output.directory().write_status(&Status::running(moment.run_step, experiment.steps()))
     }
 
     /// Refuses to keep weights or state that nothing can go on from; losses of later steps would show it too late.
     fn check_finite(&self, experiment: &Experiment) -> Result<()> {
         let what = match (self.store.is_finite()?, self.slots.is_finite()?) {
             (true, true) => return Ok(()),
-            (false, _) => "a weight",
             (true, false) => "a value of its state",
+            (false, _) if self.store.are_buffers_finite()? => "a weight",
+            (false, _) => {
+                let text = format!("running statistics are not finite after {} steps", self.step);
+                return Err(experiment.space.identity().failure("describe", &text).hint(record::UNSTABLE));
+            }
         };
         let text = format!("{what} is not finite after {} steps", self.step);
         Err(experiment.optimizer.identity().failure("step", &text).hint(record::UNSTABLE))
@@ -344,6 +356,18 @@ fn option_norms(
     }
     let norm = |(mark, indices): (OptionMark, Vec<usize>)| Ok((mark, gradients.norm_of(&indices)?));
     by_option.into_iter().map(norm).collect()
+}
+
+/// Values of the parameters of the role `architecture`, by name.
+pub(crate) fn architecture_parameters(store: &ParameterStore) -> Result<Vec<(String, Vec<f64>)>> {
+    let specs = store.specs().iter().enumerate();
+    let mut values = Vec::new();
+    for (index, spec) in specs.filter(|(_, spec)| spec.role == Role::Architecture) {
+        if let Some(tensor) = store.get(index) {
+            values.push((spec.name.clone(), nshot_torch::read_values(tensor)?));
+        }
+    }
+    Ok(values)
 }
 
 /// Where a trained stage's supernet lies in a run directory.

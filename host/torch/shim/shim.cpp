@@ -364,6 +364,9 @@ char* nshot_configure(int32_t threads, int32_t cuda) {
             context.setDeterministicCuDNN(true);
             context.setDeterministicFillUninitializedMemory(false);
             context.setDeterministicAlgorithms(true, true);
+            // TF32 would leave 10 bits of float32's 23 in matrix products and convolutions.
+            context.setAllowTF32CuBLAS(false);
+            context.setAllowTF32CuDNN(false);
         }
     });
 }

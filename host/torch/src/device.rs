@@ -84,6 +84,14 @@ impl Precision {
         }
     }
 
+    /// Bytes of one number.
+    pub fn bytes(self) -> u64 {
+        match self {
+            Precision::Float32 => 4,
+            Precision::Float64 => 8,
+        }
+    }
+
     /// The element type for tch.
     pub fn kind(self) -> tch::Kind {
         match self {

@@ -7,7 +7,7 @@ use crate::operations::{self, Context};
 use crate::{ParameterStore, Result, TorchError, dispatch};
 
 /// In which pass of which step a graph runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Pass {
     /// Training: gradients are recorded, dropout drops, running statistics are updated. The plan must be of the
     /// same mode.
@@ -18,12 +18,21 @@ pub struct Pass {
     pub step: u64,
     /// Number of the path in the step.
     pub path: u64,
+    /// Takes running statistics anew, without training: each batch counts this much, 0 to 1. The plan must be one of
+    /// training.
+    pub recalibrate: Option<f64>,
 }
 
 impl Pass {
     /// A pass without gradients.
     pub fn evaluation() -> Pass {
-        Pass { training: false, seed: 0, step: 0, path: 0 }
+        Pass { training: false, seed: 0, step: 0, path: 0, recalibrate: None }
+    }
+
+    /// A pass without gradients in which running statistics move towards the batch's: a batch counts as much as
+    /// `momentum` says.
+    pub fn recalibration(momentum: f64) -> Pass {
+        Pass { recalibrate: Some(momentum), ..Pass::evaluation() }
     }
 }
 

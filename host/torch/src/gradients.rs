@@ -65,7 +65,11 @@ impl Gradients {
             .filter_map(|index| self.indices.binary_search(index).ok())
             .map(|at| self.tensors[at].shallow_clone())
             .collect::<Vec<_>>();
-        global_norm(&some)
+        match (&some[..], self.tensors.first()) {
+            // None of them has a gradient; where figures are read together, they are on one device.
+            ([], Some(any)) => Ok(Tensor::f_zeros([], (any.kind(), any.device()))?),
+            _ => global_norm(&some),
+        }
     }
 
     /// Scales all gradients by `min(1, maximum / (norm + 1e-6))` as PyTorch's `clip_grad_norm_` does and returns

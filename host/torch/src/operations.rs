@@ -106,8 +106,10 @@ fn batch_norm(op: &Op, inputs: &[&Tensor], context: &Context<'_>) -> Result<Tens
     let (weight, bias) = if *affine { (rest.next(), rest.next()) } else { (None, None) };
     let (mean, var) = if *running { (rest.next(), rest.next()) } else { (None, None) };
     let (mean, var) = if *statistics == Statistics::Running { (mean, var) } else { (None, None) };
-    let own = context.pass.training || *statistics == Statistics::Batch;
-    Ok(x.f_batch_norm(weight, bias, mean, var, own, *momentum, *eps, true)?)
+    let pass = &context.pass;
+    let own = pass.training || pass.recalibrate.is_some() || *statistics == Statistics::Batch;
+    let momentum = pass.recalibrate.unwrap_or(*momentum);
+    Ok(x.f_batch_norm(weight, bias, mean, var, own, momentum, *eps, true)?)
 }
 
 /// The sum of the terms; from the third on into the memory of the first sum, where it has the final shape.

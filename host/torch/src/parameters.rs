@@ -115,11 +115,42 @@ impl ParameterStore {
         Ok(missing)
     }
 
+    /// The same parameters, with buffers of its own.
+    pub fn with_own_buffers(&self) -> Result<ParameterStore> {
+        let _guard = tch::no_grad_guard();
+        let own = |(spec, tensor): (&ParameterSpec, &Tensor)| -> Result<Tensor> {
+            if spec.role != Role::Buffer {
+                return Ok(tensor.shallow_clone());
+            }
+            let mut copy = tensor.f_empty_like()?;
+            copy.f_copy_(tensor)?;
+            Ok(copy)
+        };
+        let tensors = self.specs.iter().zip(&self.tensors).map(own).collect::<Result<_>>()?;
+        Ok(ParameterStore {
+            specs: self.specs.clone(),
+            tensors,
+            device: self.device,
+            precision: self.precision,
+        })
+    }
+
     /// Whether all values are finite. Waits for the device.
     pub fn is_finite(&self) -> Result<bool> {
         let _guard = tch::no_grad_guard();
         let norm = global_norm(&self.tensors)?;
         Ok(read_scalars(&[norm])?.iter().all(|norm| norm.is_finite()))
+    }
+
+    /// Whether all buffers are finite. Waits for the device.
+    pub fn are_buffers_finite(&self) -> Result<bool> {
+        let buffers = self.specs.iter().zip(&self.tensors).filter(|(spec, _)| spec.role == Role::Buffer);
+        let buffers: Vec<Tensor> = buffers.map(|(_, tensor)| tensor.shallow_clone()).collect();
+        if buffers.is_empty() {
+            return Ok(true);
+        }
+        let _guard = tch::no_grad_guard();
+        Ok(read_scalars(&[global_norm(&buffers)?])?.iter().all(|norm| norm.is_finite()))
     }
 
     /// Takes the gradients of all parameters away.
@@ -172,7 +203,8 @@ impl ParameterStore {
     }
 
     /// Fills all parameters from a file of another origin: names go through `map`, floating types are
-    /// converted, tensors that no parameter takes are ignored.
+    /// converted, tensors that no parameter takes are ignored. Parameters of the role `architecture` belong to a method
+    /// rather than to the network: they keep their values where the file has none.
     ///
     /// # Errors
     /// Names every parameter that gets no value, two values or one of another shape; then nothing is changed.
@@ -195,6 +227,7 @@ impl ParameterStore {
         problems.sort();
         for spec in &self.specs {
             match mapped.get(&spec.name) {
+                None if spec.role == Role::Architecture => {}
                 None => problems.push(format!("parameter `{}` gets no value", spec.name)),
                 Some((_, view)) => problems.extend(shape_problem(spec, view)),
             }

@@ -10,6 +10,9 @@ use crate::gradients::global_norm;
 use crate::parameters::listed;
 use crate::{ParameterStore, Result, TorchError, dispatch, read_scalars};
 
+/// Slots of one group; each is as large as the parameters.
+const SLOTS: usize = 64;
+
 /// What a slot holds at first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SlotInit {
@@ -113,6 +116,9 @@ impl Slots {
             )));
         }
         let slots = self.groups.entry(group).or_default();
+        if slots.len() >= SLOTS && !slots.contains_key(name) {
+            return Err(TorchError::invalid(format!("`{name}` would be one slot more than {SLOTS}")));
+        }
         Ok(slots.entry(name.to_owned()).or_insert_with(|| Slot::new(parameters)))
     }
 

@@ -2,24 +2,52 @@
 //! Sampling*, ECCV 2020.
 
 use nshot_sdk::prelude::*;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-struct Spos;
+/// Settings of `spos`.
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+struct Settings {
+    /// Limits of what is drawn, by measure: `limits = { macs = 330e6 }` is the greatest value, `[300e6, 330e6]` a range.
+    #[serde(skip_serializing_if = "Limits::is_empty")]
+    limits: Limits,
+}
+
+struct Spos(Settings);
 
 impl Sampler for Spos {
-    type Settings = NoSettings;
+    type Settings = Settings;
     const ABOUT: &'static str = "One uniformly drawn architecture per step (SPOS).";
     const CITATION: &'static str = "@inproceedings{guo2020single, title={Single Path One-Shot Neural \
         Architecture Search with Uniform Sampling}, author={Guo, Zichao and Zhang, Xiangyu and Mu, Haoyuan and \
         Heng, Wen and Liu, Zechun and Wei, Yichen and Sun, Jian}, booktitle={ECCV}, year={2020}}";
 
-    fn new(_: NoSettings) -> Result<Self> {
-        Ok(Self)
+    fn new(settings: Settings) -> Result<Self> {
+        Ok(Self(settings))
+    }
+
+    fn start(&mut self, run: &Run) -> Result<()> {
+        self.0.limits.check(run)
     }
 
     fn sample(&mut self, at: &SampleContext, step: &mut Step) -> Result<()> {
-        step.path(&at.uniform(&mut at.random())?)?;
+        step.path(&self.0.limits.uniform(&at.run(), &mut at.random())?)?;
         Ok(())
     }
 }
 
 nshot_sdk::plugin!(group: "nshot"; sampler "spos" => Spos);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_limits_the_settings_are_written_as_before() {
+        assert_eq!(serde_json::to_string(&Settings::default()).unwrap(), "{}");
+        let limited: Settings = serde_json::from_str(r#"{"limits": {"macs": [1e6, 2e6]}}"#).unwrap();
+        assert!(!limited.limits.is_empty());
+        assert!(serde_json::from_str::<Settings>(r#"{"limit": {}}"#).is_err());
+    }
+}

@@ -1,4 +1,4 @@
-//! Fashion-MNIST, and whatever else comes as the four IDX files of MNIST, plain or gzipped.
+//! MNIST and Fashion-MNIST, which come as four IDX files, plain or gzipped.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use super::{Images, Part};
 use crate::error::{Error, Result};
 use crate::images::check_labels;
 
-const CLASSES: [&str; 10] = [
+const CLOTHES: [&str; 10] = [
     "t-shirt/top",
     "trouser",
     "pullover",
@@ -19,6 +19,8 @@ const CLASSES: [&str; 10] = [
     "bag",
     "ankle boot",
 ];
+/// Both datasets have so many classes.
+const CLASSES: usize = 10;
 /// Unsigned bytes in one dimension (labels) and in three (images).
 const LABELS_MAGIC: u32 = 0x0801;
 const IMAGES_MAGIC: u32 = 0x0803;
@@ -30,8 +32,23 @@ pub(crate) fn present(folder: &Path) -> bool {
     locate(folder, "train-images-idx3-ubyte").is_file()
 }
 
-/// Reads one part.
-pub(crate) fn load(folder: &Path, part: Part, files: &mut Vec<FileRecord>) -> Result<Images> {
+/// The names of Fashion-MNIST's classes.
+pub(crate) fn clothes() -> Vec<String> {
+    CLOTHES.iter().map(|&name| name.to_owned()).collect()
+}
+
+/// The names of MNIST's classes.
+pub(crate) fn digits() -> Vec<String> {
+    (0..CLASSES).map(|digit| digit.to_string()).collect()
+}
+
+/// Reads one part; the classes are called `class_names`.
+pub(crate) fn load(
+    class_names: Vec<String>,
+    folder: &Path,
+    part: Part,
+    files: &mut Vec<FileRecord>,
+) -> Result<Images> {
     let prefix = match part {
         Part::Train => "train",
         Part::Test => "t10k",
@@ -53,15 +70,8 @@ pub(crate) fn load(folder: &Path, part: Part, files: &mut Vec<FileRecord>) -> Re
         return Err(Error::content(images_path, format!("holds {count} images of {height}x{width} pixels")));
     }
     let labels: Vec<i64> = labels.into_iter().map(i64::from).collect();
-    check_labels(&labels, CLASSES.len(), &labels_path)?;
-    Ok(Images {
-        pixels,
-        labels,
-        shape: [1, height, width],
-        classes: CLASSES.len(),
-        class_names: CLASSES.iter().map(|&name| name.to_owned()).collect(),
-        full_scale: 255,
-    })
+    check_labels(&labels, CLASSES, &labels_path)?;
+    Ok(Images { pixels, labels, shape: [1, height, width], classes: CLASSES, class_names, full_scale: 255 })
 }
 
 /// The plain file, or the gzipped one where only that exists.
@@ -126,7 +136,7 @@ mod tests {
     }
 
     fn refused(images: &[u8], labels: &[u8]) -> String {
-        load(folder(images, labels).path(), Part::Train, &mut Vec::new()).unwrap_err().to_string()
+        load(digits(), folder(images, labels).path(), Part::Train, &mut Vec::new()).unwrap_err().to_string()
     }
 
     #[test]
@@ -141,14 +151,14 @@ mod tests {
             encoder.write_all(content).unwrap();
             encoder.finish().unwrap();
         }
-        let read = load(plain.path(), Part::Train, &mut Vec::new()).unwrap();
-        assert_eq!(read, load(packed.path(), Part::Train, &mut Vec::new()).unwrap());
+        let read = load(digits(), plain.path(), Part::Train, &mut Vec::new()).unwrap();
+        assert_eq!(read, load(digits(), packed.path(), Part::Train, &mut Vec::new()).unwrap());
         assert_eq!((read.shape, read.image(1), &read.labels[..]), ([1, 1, 3], &[4, 5, 6][..], &[7, 9][..]));
 
         let path = packed.path().join("train-images-idx3-ubyte.gz");
         let whole = std::fs::read(&path).unwrap();
         std::fs::write(&path, &whole[..whole.len() - 9]).unwrap();
-        let message = load(packed.path(), Part::Train, &mut Vec::new()).unwrap_err().to_string();
+        let message = load(clothes(), packed.path(), Part::Train, &mut Vec::new()).unwrap_err().to_string();
         assert!(message.contains("is cut short or no gzip file"), "{message}");
     }
 

@@ -1,0 +1,53 @@
+//! `nshot standalone`.
+
+use std::path::PathBuf;
+
+use nshot::execute::Ending;
+use nshot::failure::Result;
+use nshot::manifest::{Manifest, parse_override};
+use nshot::{signals, standalone};
+
+use super::Outcome;
+
+/// Trains single architectures from scratch, and writes a table of their accuracies.
+///
+/// The manifest's `[standalone]` says which and with which seeds; the rest of it is the recipe. The table is what
+/// `[rank] table` compares a supernet's ranking with. Given again, the command goes on where it was stopped.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:  nshot standalone examples/ground-truth.toml --jobs 2")]
+pub(super) struct Arguments {
+    /// The manifest, a TOML file.
+    manifest: PathBuf,
+    /// Another value for a key of the manifest: a TOML value, else a text. May be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = parse_override)]
+    overrides: Vec<(String, String)>,
+    /// The run directory, in place of the manifest's.
+    #[arg(long, value_name = "DIR")]
+    directory: Option<PathBuf>,
+    /// Trainings beside each other. Default: as many as there are processors for `run.threads` each.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+    /// Say nothing but errors; the result is printed all the same.
+    #[arg(long, short)]
+    quiet: bool,
+    /// Print the result as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn main(arguments: &Arguments) -> Outcome {
+    let manifest = load(arguments)?;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let jobs = arguments.jobs.map_or_else(|| (cores / manifest.run.threads).max(1), usize::from);
+    let options = standalone::Options { jobs, quiet: arguments.quiet, json: arguments.json };
+    signals::install()?;
+    standalone::run(manifest, options).map(Ending::exit_status)
+}
+
+fn load(arguments: &Arguments) -> Result<Manifest> {
+    let mut manifest = Manifest::load(&arguments.manifest, &arguments.overrides)?;
+    if let Some(directory) = &arguments.directory {
+        manifest.run.directory.clone_from(directory);
+    }
+    Ok(manifest)
+}

@@ -1,0 +1,232 @@
+//! Search: a searcher asks for scores in rounds, with the trained supernets of a run.
+//!
+//! | file of `search/NAME` in a run directory | holds |
+//! |---|---|
+//! | `manifest.toml`, `lock.json` | what the search is made of |
+//! | `candidates.csv` | every scored subnet, in the order in which they were asked for first |
+//! | `rounds.csv` | a line for each round: what was asked for, the best so far |
+//! | `state.json` | the searcher's own state after the last whole round: what a killed search goes on from |
+//! | `rounds.svg` | a picture of the rounds |
+//! | `result.json` | the best, at the end |
+
+mod command;
+mod rounds;
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::boundary::ScoredView;
+use crate::component::Searcher;
+use crate::experiment::Experiment;
+use crate::failure::{Failure, Result};
+use crate::progress::{Figures, Progress};
+use crate::rank::{Appender, Images, Score, Scorer, Supernets, stage_of, whole_lines};
+use crate::report::scores_table;
+use crate::run_directory::{sync_folder, write_atomically};
+use crate::selection::Architecture;
+use crate::signals::{self, Signal};
+use crate::train::architecture_parameters;
+use rounds::{Rounds, State};
+
+pub use command::{Options, search};
+
+/// The folder of searches in a run directory.
+pub const SEARCHES: &str = "search";
+/// Every scored subnet.
+const CANDIDATES: &str = "candidates.csv";
+/// The best, at the end.
+const RESULT: &str = "result.json";
+
+/// What a search found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Searched {
+    /// The searcher.
+    pub searcher: String,
+    /// Rounds.
+    pub rounds: u64,
+    /// Different subnets that were scored.
+    pub scored: usize,
+    /// The best of them, best first.
+    pub best: Vec<Score>,
+    /// Those that no other beats in accuracy at as few multiply-accumulates, by falling accuracy.
+    pub front: Vec<Score>,
+}
+
+/// How a search ended.
+pub enum Ended {
+    /// The searcher asks for no more.
+    Done(Searched),
+    /// A signal came; the same command goes on.
+    Stopped(Signal),
+}
+
+/// Searches until the searcher asks for nothing more. `folder` is there; what an earlier process left in it is taken
+/// over.
+///
+/// # Errors
+/// The searcher fails, or asks for a subnet that no stage holds; a subnet cannot be scored; a file cannot be written.
+pub fn carry_out(
+    experiment: &Experiment,
+    searcher: &mut Searcher,
+    run_directory: &Path,
+    folder: &Path,
+    top: usize,
+    quiet: bool,
+) -> Result<Ended> {
+    let view = experiment.run_view("search", None);
+    searcher.start(&view)?;
+    let state = State::read(folder)?;
+    let mut rounds = Rounds::open(folder, state.as_ref())?;
+    if let Some(state) = &state {
+        searcher.load(&state.searcher)?;
+    }
+    let mut pool = Pool::open(experiment, run_directory, folder)?;
+    let mut progress = Progress::start("search", 0, quiet);
+    loop {
+        let round = rounds.count();
+        let parameters = pool.parameters()?;
+        let asked = searcher.ask(&view, round, &parameters)?;
+        if asked.is_empty() {
+            break;
+        }
+        let mut scores = Vec::with_capacity(asked.len());
+        for architecture in asked {
+            let Some(score) = pool.score(&architecture, searcher, &mut progress)? else {
+                let signal = signals::stop_requested().unwrap_or(Signal::Interrupt);
+                progress.finish("");
+                return Ok(Ended::Stopped(signal));
+            };
+            scores.push((architecture, score));
+        }
+        searcher.tell(&ScoredView { run: &view, scores: &scores })?;
+        rounds.push(round, &scores)?;
+        State { round: round + 1, searcher: searcher.save()?, rounds_bytes: rounds.sync()? }.write(folder)?;
+        progress.say(&rounds.line());
+    }
+    progress.finish("");
+    rounds.draw(folder)?;
+    let searched = Searched {
+        searcher: searcher.identity().name.clone(),
+        rounds: rounds.count(),
+        scored: pool.order.len(),
+        best: pool.best(top),
+        front: pool.front(),
+    };
+    write_atomically(&folder.join(RESULT), &serde_json::to_vec_pretty(&searched)?)?;
+    sync_folder(folder)?;
+    Ok(Ended::Done(searched))
+}
+
+/// Scores by architecture, each computed once.
+struct Pool<'a> {
+    experiment: &'a Experiment,
+    supernets: Supernets<'a>,
+    images: Images,
+    known: HashMap<Architecture, Score>,
+    order: Vec<Architecture>,
+    file: Appender,
+}
+
+impl<'a> Pool<'a> {
+    fn open(experiment: &'a Experiment, run_directory: &'a Path, folder: &Path) -> Result<Self> {
+        let path = folder.join(CANDIDATES);
+        let scores = whole_lines(&path);
+        let file = Appender::open(&path, &scores)?;
+        let (mut known, mut order) = (HashMap::new(), Vec::new());
+        for score in scores {
+            let architecture = experiment.space.parse(&score.architecture)?;
+            order.push(architecture.clone());
+            known.insert(architecture, score);
+        }
+        let supernets = Supernets::of(experiment, run_directory);
+        Ok(Self { experiment, supernets, images: Images::of(experiment)?, known, order, file })
+    }
+
+    /// The score of an architecture; none if a signal came first.
+    fn score(
+        &mut self,
+        architecture: &Architecture,
+        searcher: &Searcher,
+        progress: &mut Progress,
+    ) -> Result<Option<Score>> {
+        if let Some(known) = self.known.get(architecture) {
+            return Ok(Some(known.clone()));
+        }
+        if signals::stop_requested().is_some() {
+            return Ok(None);
+        }
+        let Some(stage) = stage_of(self.experiment, architecture) else {
+            let text = self.experiment.space.to_text(architecture)?;
+            let wrong = format!("no stage of the sampler holds the subnet `{text}`");
+            return Err(searcher.identity().failure("ask", &wrong));
+        };
+        let scorer = Scorer::new(self.experiment, &self.images, 1.0)?;
+        let name = &self.experiment.stages[stage].name;
+        let score = scorer.score(self.supernets.get(stage)?, name, architecture)?;
+        self.file.append(&score)?;
+        self.known.insert(architecture.clone(), score.clone());
+        self.order.push(architecture.clone());
+        let best = self.known.values().map(Score::accuracy).fold(0.0, f64::max);
+        progress.advance(1, &Figures { images: score.images, best: Some(best), ..Figures::default() });
+        Ok(Some(score))
+    }
+
+    /// Values of the parameters of the role `architecture`; of several stages, those of the last.
+    fn parameters(&mut self) -> Result<Vec<(String, Vec<f64>)>> {
+        let last = self.experiment.stages.len().saturating_sub(1);
+        architecture_parameters(self.supernets.get(last)?)
+    }
+
+    /// The best, in the order of a ranking; of equal ones, the one asked for first.
+    fn best(&self, top: usize) -> Vec<Score> {
+        let mut scores: Vec<Score> =
+            self.order.iter().map(|architecture| self.known[architecture].clone()).collect();
+        scores.sort_by(Score::best_first);
+        scores.truncate(top);
+        scores
+    }
+
+    /// Those that no other beats in accuracy at as few multiply-accumulates.
+    fn front(&self) -> Vec<Score> {
+        let mut least = u64::MAX;
+        let better = |score: &Score| {
+            let on_front = score.macs < least;
+            least = least.min(score.macs);
+            on_front
+        };
+        let mut all = self.best(usize::MAX);
+        all.sort_by(|a, b| b.accuracy().total_cmp(&a.accuracy()).then(a.macs.cmp(&b.macs)));
+        all.into_iter().filter(better).collect()
+    }
+}
+
+impl Searched {
+    /// Tables for people.
+    pub fn text(&self) -> String {
+        let (rounds, scored) = (self.rounds, self.scored);
+        let mut text = format!(
+            "`{}` scored {scored} subnets in {rounds} rounds; the best {}:\n\n",
+            self.searcher,
+            self.best.len()
+        );
+        text += &format!("{}\n\n", scores_table(&self.best));
+        const SHOWN: usize = 20;
+        text += "accuracy against MACs: no other is as good at fewer";
+        text += &if self.front.len() > SHOWN {
+            format!(" (the first {SHOWN} of {})\n\n", self.front.len())
+        } else {
+            "\n\n".to_owned()
+        };
+        let shown = &self.front[..self.front.len().min(SHOWN)];
+        text + &format!("{}\n", scores_table(shown))
+    }
+}
+
+/// The folder of a search must be made before anything is written in it.
+pub(crate) fn folder(run_directory: &Path, name: &str) -> Result<std::path::PathBuf> {
+    let folder = run_directory.join(SEARCHES).join(name);
+    std::fs::create_dir_all(&folder).map_err(|error| Failure::file("create", &folder, &error))?;
+    Ok(folder)
+}

@@ -1,0 +1,188 @@
+//! `nshot standalone`: trains single architectures from scratch under one recipe, and writes a table of how good they
+//! are: the ground truth that rankings are compared with.
+//!
+//! | file of the run directory | holds |
+//! |---|---|
+//! | `manifest.toml`, `lock.json` | as of any run |
+//! | `architectures.txt` | what is trained, in order |
+//! | `trained.csv` | a line for each training that is done: what a killed run goes on from |
+//! | `table.csv` | the table, at the end |
+
+mod select;
+mod table;
+mod trained;
+
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::time::Instant;
+
+use crate::execute::{self, Ending};
+use crate::experiment::Parts;
+use crate::failure::{Failure, Result};
+use crate::manifest::Manifest;
+use crate::plugins::Plugins;
+use crate::progress::{Figures, Progress, duration, say};
+use crate::run_directory::{RunDirectory, State, Status, is_run};
+use crate::selection::Architecture;
+use crate::signals::{self, Signal};
+use trained::Journal;
+
+pub use table::Summary;
+
+/// How the trainings are carried out; none of it changes a number.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Trainings beside each other.
+    pub jobs: usize,
+    /// No progress.
+    pub quiet: bool,
+    /// The result as JSON.
+    pub json: bool,
+}
+
+/// One training.
+#[derive(Debug, Clone, PartialEq)]
+struct Job {
+    text: String,
+    architecture: Architecture,
+    seed: u64,
+}
+
+/// Trains what a manifest's `[standalone]` names; goes on where an earlier process with the same manifest stopped.
+///
+/// # Errors
+/// Something is wrong with the manifest or what it names, the run directory is of another manifest, or a training
+/// fails.
+pub fn run(manifest: Manifest, options: Options) -> Result<Ending> {
+    let Some(config) = manifest.standalone.clone() else {
+        let failure = Failure::usage(format!("`{}` has no table `[standalone]`", manifest.path().display()));
+        return Err(failure.hint("add one, such as:\n\n[standalone]\ncount = 100\nseeds = [0, 1]"));
+    };
+    let started = Instant::now();
+    let path = manifest.run.directory.clone();
+    let plugins = Plugins::open()?;
+    let goes_on = is_run(&path);
+    let pins = if goes_on { Some(crate::run_directory::Lock::read(&path.join("lock.json"))?) } else { None };
+    let parts = Parts::open(manifest, &plugins, pins.as_ref().map(|lock| &lock.components))?;
+    let experiment = parts.experiment(parts.manifest.clone())?;
+    let resolved = execute::resolved(&experiment).to_toml()?;
+    let directory = if goes_on {
+        compare(&path, &resolved)?;
+        let directory = RunDirectory::open(&path)?;
+        execute::compare(&directory.lock()?, &experiment)?;
+        directory
+    } else {
+        RunDirectory::create(&path, &resolved, &execute::lock(&experiment)?)?
+    };
+    let selected = select::architectures(&experiment, &config, &directory)?;
+    let mut jobs = Vec::with_capacity(selected.len() * config.seeds.len());
+    for architecture in selected {
+        let text = experiment.space.to_text(&architecture)?;
+        let job = |&seed| Job { text: text.clone(), architecture: architecture.clone(), seed };
+        jobs.extend(config.seeds.iter().map(job));
+    }
+    drop(experiment);
+    let (mut journal, done) = Journal::open(&directory, &jobs)?;
+    let stopped = train_all(&parts, &directory, &jobs, &done, &mut journal, options)?;
+    let trained = journal.into_trained();
+    let mut status = Status::running(trained.len() as u64, jobs.len() as u64);
+    if let Some(signal) = stopped {
+        status.state = State::Stopped;
+        status.reason = Some(signal.name().to_owned());
+        directory.write_status(&status)?;
+        say(&format!(
+            "stopped by {} after {} of {} trainings\nto go on: the same command again",
+            signal.name(),
+            trained.len(),
+            jobs.len()
+        ));
+        return Ok(Ending::Stopped(signal));
+    }
+    let summary = table::write(&parts, &directory, &jobs, trained)?;
+    status.state = State::Done;
+    directory.write_status(&status)?;
+    summary.print(options.json, &duration(started.elapsed().as_secs_f64()))?;
+    Ok(Ending::Done)
+}
+
+/// The directory's manifest must be this one.
+fn compare(path: &Path, resolved: &str) -> Result<()> {
+    let file = path.join(crate::run_directory::MANIFEST);
+    let there = std::fs::read_to_string(&file).map_err(|error| Failure::file("read", &file, &error))?;
+    // Where the run lies is no part of what it computes.
+    let lines = |text: &str| {
+        let lines = text.lines().filter(|line| !line.starts_with("directory = "));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let (there, here) = (lines(&there), lines(resolved));
+    if there == here {
+        return Ok(());
+    }
+    let differs = here
+        .iter()
+        .find(|line| !there.contains(line))
+        .or_else(|| there.iter().find(|line| !here.contains(line)));
+    let differs = differs.map_or(String::new(), |line| format!(": `{line}`"));
+    Err(Failure::new(format!("the run directory `{}` is of another manifest{differs}", path.display()))
+        .hint("give another `--directory`, or remove it"))
+}
+
+/// Trains what is not done yet. Returns the signal that stopped it, if one did.
+fn train_all(
+    parts: &Parts,
+    directory: &RunDirectory,
+    jobs: &[Job],
+    done: &[bool],
+    journal: &mut Journal,
+    options: Options,
+) -> Result<Option<Signal>> {
+    let left: Vec<&Job> = jobs.iter().zip(done).filter(|(_, done)| !**done).map(|(job, _)| job).collect();
+    let finished = jobs.len() - left.len();
+    directory.write_status(&Status::running(finished as u64, jobs.len() as u64))?;
+    let mut progress = Progress::start_at("train", finished as u64, jobs.len() as u64, options.quiet);
+    let next = AtomicUsize::new(0);
+    let failed = std::sync::atomic::AtomicBool::new(false);
+    let (sender, receiver) = mpsc::channel();
+    let (mut outcome, mut best) = (Ok(None), 0.0_f64);
+    std::thread::scope(|scope| {
+        for _ in 0..options.jobs.min(left.len()).max(1) {
+            let (sender, next, left, failed) = (sender.clone(), &next, &left, &failed);
+            scope.spawn(move || {
+                let stop = || failed.load(Ordering::Relaxed);
+                let mut images = crate::rank::Images::default();
+                while let Some(job) = left.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let trained = trained::train(parts, job, &mut images, stop);
+                    let ended = !matches!(trained, Ok(Some(_)));
+                    if sender.send(trained).is_err() || ended {
+                        break;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        for trained in receiver {
+            let written = trained.and_then(|trained| match trained {
+                Some(trained) => {
+                    let (images, accuracy) = (trained.images_trained, trained.accuracy());
+                    journal.push(trained)?;
+                    best = best.max(accuracy);
+                    let figures = Figures { images, best: Some(best), ..Figures::default() };
+                    progress.advance(1, &figures);
+                    Ok(None)
+                }
+                None => Ok(signals::stop_requested()),
+            });
+            match written {
+                Ok(None) => {}
+                Ok(stopped) => outcome = outcome.clone().map(|_| stopped),
+                Err(failure) => {
+                    failed.store(true, Ordering::Relaxed);
+                    outcome = outcome.clone().and(Err(failure));
+                }
+            }
+        }
+    });
+    progress.finish("");
+    outcome
+}
