@@ -8,12 +8,14 @@ mod doctor;
 mod logging;
 mod output;
 mod plugin;
+mod rank;
 mod resume;
 mod run;
 mod runs;
 mod search;
 mod space;
 mod standalone;
+mod sweep;
 
 use std::process::ExitCode;
 
@@ -40,7 +42,9 @@ struct Arguments {
 enum Command {
     Run(run::Arguments),
     Resume(resume::Arguments),
+    Rank(rank::Arguments),
     Search(search::Arguments),
+    Sweep(sweep::Arguments),
     Standalone(standalone::Arguments),
     #[command(subcommand)]
     Space(space::Command),
@@ -71,6 +75,8 @@ fn dispatch(command: &Command) -> Outcome {
     match command {
         Command::Run(arguments) => run::main(arguments),
         Command::Resume(arguments) => resume::main(arguments),
+        Command::Rank(arguments) => rank::main(arguments),
+        Command::Sweep(arguments) => sweep::main(arguments),
         Command::Search(arguments) => search::main(arguments),
         Command::Standalone(arguments) => standalone::main(arguments),
         Command::Space(command) => space::main(command),

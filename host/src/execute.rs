@@ -208,6 +208,7 @@ fn train_and_rank(
         training_seconds: figures.seconds,
         ranking_seconds: ranking,
         total_seconds: started.elapsed().as_secs_f64(),
+        peak_memory: report::peak_memory(),
         ranked: scores.len(),
         best: best_of(scores, top),
         comparisons,

@@ -30,4 +30,6 @@ pub mod signals;
 pub mod space;
 pub mod standalone;
 pub mod stdout;
+pub mod sweep;
 pub mod train;
+pub mod trained_run;

@@ -31,6 +31,7 @@ pub use config::{
 };
 pub use overrides::parse_override;
 pub(crate) use problem::{nearest, one_of};
+pub(crate) use source::read as read_text;
 
 use source::Source;
 

@@ -1,5 +1,6 @@
 //! Ranking: scores of subnets with the supernet's weights, on held-out images.
 
+mod command;
 mod recalibrate;
 mod subnets;
 mod table;
@@ -22,6 +23,7 @@ use crate::selection::{Architecture, Selection};
 use crate::signals;
 use crate::train::{Stage, weights_path};
 
+pub use command::{Options, rank};
 pub use subnets::{all, check, listed, read_list, stage_of};
 pub(crate) use table::{Appender, whole_lines};
 pub use table::{read_scores, write_scores};

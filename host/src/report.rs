@@ -32,6 +32,9 @@ pub struct Report {
     pub ranking_seconds: f64,
     /// Seconds of this process in all.
     pub total_seconds: f64,
+    /// The most memory that the last process held, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peak_memory: Option<u64>,
     /// Subnets that were ranked.
     pub ranked: usize,
     /// The best of them, best first.
@@ -143,7 +146,7 @@ impl Report {
         if self.ranked > 0 {
             row("ranking", format!("{} subnets in {}", self.ranked, duration(self.ranking_seconds)));
         }
-        if let Some(peak) = peak_memory() {
+        if let Some(peak) = self.peak_memory {
             row("memory", format!("{} MiB at most", peak >> 20));
         }
         row("total", duration(self.total_seconds));
@@ -176,7 +179,7 @@ pub fn scores_table(scores: &[Score]) -> Table {
 }
 
 /// The most memory that this process has held, in bytes.
-fn peak_memory() -> Option<u64> {
+pub(crate) fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib << 10)

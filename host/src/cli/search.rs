@@ -46,7 +46,7 @@ pub(super) fn main(arguments: &Arguments) -> Outcome {
 }
 
 /// A name that can be a folder's.
-fn folder_name(name: &str) -> Result<String, String> {
+pub(super) fn folder_name(name: &str) -> Result<String, String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     let first = name.starts_with(|c: char| c.is_ascii_alphanumeric());
     if first && name.len() <= 100 && name.chars().all(plain) {

@@ -40,7 +40,7 @@ impl PartialEq for Source {
 }
 
 /// The text of the file.
-pub(super) fn read(path: &Path) -> Result<String> {
+pub(crate) fn read(path: &Path) -> Result<String> {
     let shown = path.display();
     let failed = |error: &std::io::Error| match error.kind() {
         std::io::ErrorKind::NotFound => Failure::usage(format!("there is no manifest `{shown}`")),

@@ -1,0 +1,65 @@
+//! `nshot sweep`.
+
+use std::path::PathBuf;
+
+use nshot::execute::Ending;
+use nshot::manifest::parse_override;
+use nshot::signals;
+use nshot::sweep::{self, Format};
+
+use super::Outcome;
+
+/// Runs a matrix of methods and seeds, and prints the table that compares them.
+///
+/// The manifest is that of a run with a table `[matrix]`: `seeds`, and for each method what it changes. Each run is a
+/// process of its own with its own run directory. A run that fails is kept apart. Given again, the command does what is
+/// not done yet.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:  nshot sweep examples/sweep.toml --jobs 2")]
+pub(super) struct Arguments {
+    /// The manifest, a TOML file.
+    manifest: PathBuf,
+    /// Check everything, say what would run, and stop before the first run.
+    #[arg(long)]
+    dry_run: bool,
+    /// Another value for a key of every run's manifest: a TOML value, else a text. May be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = parse_override)]
+    overrides: Vec<(String, String)>,
+    /// The folder of the runs. Default: `sweeps/NAME`.
+    #[arg(long, value_name = "DIR")]
+    directory: Option<PathBuf>,
+    /// Runs beside each other. Default: as many as there are processors for `run.threads` each.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+    /// Say nothing but errors; the table is printed all the same.
+    #[arg(long, short)]
+    quiet: bool,
+    /// Print the table as JSON, with the values of every seed.
+    #[arg(long, conflicts_with_all = ["csv", "markdown"])]
+    json: bool,
+    /// Print the table as CSV.
+    #[arg(long, conflicts_with = "markdown")]
+    csv: bool,
+    /// Print the table as Markdown.
+    #[arg(long)]
+    markdown: bool,
+}
+
+pub(super) fn main(arguments: &Arguments) -> Outcome {
+    signals::install()?;
+    let format = match (arguments.json, arguments.csv, arguments.markdown) {
+        (true, ..) => Format::Json,
+        (_, true, _) => Format::Csv,
+        (.., true) => Format::Markdown,
+        _ => Format::Text,
+    };
+    let options = sweep::Options {
+        directory: arguments.directory.clone(),
+        overrides: arguments.overrides.clone(),
+        jobs: arguments.jobs.map(usize::from),
+        dry_run: arguments.dry_run,
+        quiet: arguments.quiet,
+        format,
+    };
+    sweep::sweep(&arguments.manifest, &options).map(Ending::exit_status)
+}

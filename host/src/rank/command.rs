@@ -1,0 +1,80 @@
+//! `nshot rank`: ranks with the supernets of a run that is trained.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::truth::{self, Compared};
+use super::{Ranked, Score, check};
+use crate::execute::{self, Ending};
+use crate::failure::{Failure, Result};
+use crate::progress::say;
+use crate::report::scores_table;
+use crate::run_directory::LOCK;
+use crate::stdout;
+use crate::trained_run::{self, TrainedRun};
+
+/// Rankings of a trained run lie in this folder of its directory.
+const RANKINGS: &str = "rankings";
+/// Tables of a run's manifest that a ranking may set.
+const OURS: [&str; 2] = ["rank", "measures"];
+
+/// How a ranking is carried out.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Keys of the manifest that are set.
+    pub overrides: Vec<(String, String)>,
+    /// The ranking's name.
+    pub name: String,
+    /// No progress.
+    pub quiet: bool,
+    /// The result as JSON.
+    pub json: bool,
+}
+
+#[derive(Serialize)]
+struct Outcome {
+    ranked: usize,
+    best: Vec<Score>,
+    comparisons: Vec<Compared>,
+}
+
+/// Ranks anew; goes on where an earlier ranking of the same name stopped.
+///
+/// # Errors
+/// The run is not trained, what is set is wrong, or a subnet cannot be scored.
+pub fn rank(run_directory: &Path, options: &Options) -> Result<Ending> {
+    let mut overrides = options.overrides.clone();
+    if overrides.is_empty() {
+        // A table without keys: all defaults.
+        overrides.push(("rank.every".to_owned(), "0".to_owned()));
+    }
+    let TrainedRun { experiment, directory: _held, .. } = TrainedRun::open(run_directory, &overrides, &OURS)?;
+    check(&experiment)?;
+    let folder = run_directory.join(RANKINGS).join(&options.name);
+    std::fs::create_dir_all(&folder).map_err(|error| Failure::file("create", &folder, &error))?;
+    trained_run::keep_manifest(&folder, &experiment.manifest, &options.name)?;
+    execute::lock(&experiment)?.write(&folder.join(LOCK))?;
+    let quiet = execute::Options { quiet: options.quiet, ..execute::Options::default() };
+    let scores = match execute::rank_all(&experiment, run_directory, &folder, quiet)? {
+        Ranked::Done(scores) => scores,
+        Ranked::Stopped(signal) => {
+            say(&format!("stopped by {}\nto go on: the same command again", signal.name()));
+            return Ok(Ending::Stopped(signal));
+        }
+    };
+    let comparisons = truth::compare(&experiment, &scores, &folder)?;
+    let top = experiment.manifest.rank.as_ref().map_or(10, |rank| rank.top);
+    let result = Outcome { ranked: scores.len(), best: execute::best_of(scores, top), comparisons };
+    if options.json {
+        stdout::print_json(&result)?;
+        return Ok(Ending::Done);
+    }
+    let mut text = format!("the best {} of {} ranked subnets:\n\n", result.best.len(), result.ranked);
+    text += &format!("{}\n\n", scores_table(&result.best));
+    for compared in &result.comparisons {
+        text += &format!("{}\n", compared.text());
+    }
+    stdout::print(&format!("{text}folder     {}\n", folder.display()))?;
+    Ok(Ending::Done)
+}

@@ -1,0 +1,92 @@
+//! The runs of a sweep, each a process of its own.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use super::Run;
+use crate::failure::{Failure, Result};
+use crate::progress::{Figures, Progress};
+use crate::run_directory::{STATUS, State, Status, is_run};
+use crate::signals::{self, Signal};
+
+/// Between two looks at the processes.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// How the runs ended.
+#[derive(Debug, Default)]
+pub(super) struct Ended {
+    /// Names of the runs that failed, with their logs.
+    pub(super) failed: Vec<(String, PathBuf)>,
+    /// The signal that stopped the sweep.
+    pub(super) stopped: Option<Signal>,
+}
+
+/// Runs what is not done, `jobs` at a time. A signal is passed on; then all wait for their checkpoints.
+pub(super) fn run_all(runs: &[Run], jobs: usize, quiet: bool) -> Result<Ended> {
+    let left: Vec<&Run> = runs.iter().filter(|run| !is_done(run)).collect();
+    let done = (runs.len() - left.len()) as u64;
+    let mut progress = Progress::start_at("runs", done, runs.len() as u64, quiet);
+    let mut waiting = left.into_iter();
+    let mut running: Vec<(&Run, Child)> = Vec::new();
+    let mut ended = Ended::default();
+    loop {
+        if ended.stopped.is_none() && let Some(signal) = signals::stop_requested() {
+            ended.stopped = Some(signal);
+            running.iter().for_each(|(_, child)| pass_on(child));
+        }
+        while ended.stopped.is_none() && running.len() < jobs {
+            let Some(run) = waiting.next() else { break };
+            running.push((run, start(run)?));
+        }
+        if running.is_empty() {
+            break;
+        }
+        let mut still = Vec::with_capacity(running.len());
+        for (run, mut child) in running {
+            match child.try_wait() {
+                Ok(None) => still.push((run, child)),
+                Ok(Some(status)) if status.success() && is_done(run) => {
+                    progress.advance(1, &Figures::default());
+                    progress.say(&format!("done    {}", run.name()));
+                }
+                Ok(Some(_)) if ended.stopped.is_some() => {}
+                _ => {
+                    progress.say(&format!("failed  {}", run.name()));
+                    ended.failed.push((run.name(), run.log.clone()));
+                }
+            }
+        }
+        running = still;
+        std::thread::sleep(LOOK_EVERY);
+    }
+    progress.finish("");
+    Ok(ended)
+}
+
+pub(super) fn is_done(run: &Run) -> bool {
+    Status::read(&run.directory.join(STATUS)).is_some_and(|status| status.state == State::Done)
+}
+
+fn start(run: &Run) -> Result<Child> {
+    let program = std::env::current_exe().map_err(|error| Failure::new(format!("where is this program? {error}")))?;
+    let log = File::options().create(true).append(true).open(&run.log);
+    let log = log.map_err(|error| Failure::file("write", &run.log, &error))?;
+    let mut command = Command::new(&program);
+    if is_run(&run.directory) {
+        command.arg("resume").arg(&run.directory);
+    } else {
+        command.arg("run").arg(&run.file).arg("--directory").arg(&run.directory);
+    }
+    command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+    command.spawn().map_err(|error| Failure::file("run", &program, &error))
+}
+
+/// Asks a process to stop with a checkpoint. Ctrl-C reached it already; the first signal counts.
+fn pass_on(child: &Child) {
+    if let Some(id) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
+        // It may have ended by itself.
+        let _ = rustix::process::kill_process(id, rustix::process::Signal::TERM);
+    }
+}

@@ -1,0 +1,66 @@
+//! A run whose supernets are trained, opened to rank, search or export with them.
+
+use std::path::Path;
+
+use crate::checkpoint::Checkpoints;
+use crate::experiment::{Experiment, Parts};
+use crate::failure::{Failure, Result};
+use crate::manifest::Manifest;
+use crate::plugins::Plugins;
+use crate::run_directory::{MANIFEST, RunDirectory, write_atomically};
+use crate::train::weights_path;
+
+/// A trained run.
+pub struct TrainedRun {
+    /// What the experiment is made of.
+    pub parts: Parts,
+    /// The experiment, with the stages that were trained.
+    pub experiment: Experiment,
+    /// The run directory, held.
+    pub directory: RunDirectory,
+}
+
+impl TrainedRun {
+    /// Opens a run directory with keys of some of its manifest's tables set anew.
+    ///
+    /// # Errors
+    /// A key of another table, or with a wrong value; the run is not trained, or what it was made of has changed.
+    pub fn open(path: &Path, overrides: &[(String, String)], tables: &[&str]) -> Result<Self> {
+        let ours = |key: &str| tables.contains(&key.split('.').next().unwrap_or_default());
+        if let Some((key, _)) = overrides.iter().find(|(key, _)| !ours(key)) {
+            let tables: Vec<String> = tables.iter().map(|table| format!("`[{table}]`")).collect();
+            return Err(Failure::usage(format!("`{key}` was settled when the run was trained"))
+                .hint(format!("keys of {} may be set", tables.join(", "))));
+        }
+        let directory = RunDirectory::open(path)?;
+        let lock = directory.lock()?;
+        let manifest = Manifest::load(&directory.join(MANIFEST), overrides)?;
+        let mut pins = lock.components.clone();
+        if overrides.iter().any(|(key, _)| key == "search" || key.starts_with("search.use")) {
+            pins.remove("search");
+        }
+        let parts = Parts::open(manifest, &Plugins::open()?, Some(&pins))?;
+        let mut experiment = parts.experiment(parts.manifest.clone())?;
+        if let Some(checkpoint) = Checkpoints::of(path).newest()? {
+            experiment.restore_plan(checkpoint.state.stages, checkpoint.state.separated);
+        }
+        for stage in &experiment.stages {
+            if !weights_path(path, &stage.name).is_file() {
+                let text = format!("the run in `{}` is not trained: `{}` has no supernet yet", path.display(), stage.name);
+                return Err(Failure::new(text).hint(format!("nshot resume {}", path.display())));
+            }
+        }
+        Ok(Self { parts, experiment, directory })
+    }
+}
+
+/// Keeps a manifest in the folder of what is done with it; another manifest's folder is refused.
+pub(crate) fn keep_manifest(folder: &Path, manifest: &Manifest, name: &str) -> Result<()> {
+    let (path, text) = (folder.join(MANIFEST), manifest.to_toml()?);
+    match std::fs::read_to_string(&path) {
+        Ok(there) if there == text => Ok(()),
+        Ok(_) => Err(Failure::new(format!("`{name}` was done with other settings in this run"))
+            .hint(format!("give this one another `--name`, or remove `{}`", folder.display()))),
+        Err(_) => write_atomically(&path, text.as_bytes()),
+    }
+}
