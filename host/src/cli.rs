@@ -5,6 +5,7 @@
 
 mod data;
 mod doctor;
+mod export;
 mod logging;
 mod output;
 mod plugin;
@@ -45,6 +46,7 @@ enum Command {
     Rank(rank::Arguments),
     Search(search::Arguments),
     Sweep(sweep::Arguments),
+    Export(export::Arguments),
     Standalone(standalone::Arguments),
     #[command(subcommand)]
     Space(space::Command),
@@ -76,6 +78,7 @@ fn dispatch(command: &Command) -> Outcome {
         Command::Run(arguments) => run::main(arguments),
         Command::Resume(arguments) => resume::main(arguments),
         Command::Rank(arguments) => rank::main(arguments),
+        Command::Export(arguments) => export::main(arguments),
         Command::Sweep(arguments) => sweep::main(arguments),
         Command::Search(arguments) => search::main(arguments),
         Command::Standalone(arguments) => standalone::main(arguments),

@@ -63,7 +63,9 @@ pub fn run(manifest: Manifest, options: Options) -> Result<Ending> {
         return Err(manifest.locate("standalone", failure.hint(hint)));
     }
     let path = manifest.run.directory.clone();
-    RunDirectory::check_absent(&path)?;
+    if !options.dry_run {
+        RunDirectory::check_absent(&path)?;
+    }
     let plugins = Plugins::open()?;
     let parts = Parts::open(manifest, &plugins, None)?;
     let mut experiment = parts.experiment(parts.manifest.clone())?;

@@ -13,6 +13,7 @@ pub mod component;
 pub mod draw;
 pub mod execute;
 pub mod experiment;
+pub mod export;
 pub mod failure;
 pub mod manifest;
 pub mod measures;

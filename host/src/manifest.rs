@@ -29,6 +29,7 @@ pub use config::{
     Dtype, Inactive, InitFrom, LARGEST_EPOCHS, LARGEST_STEPS, LARGEST_THREADS, Length, MeasureConfig,
     MeasureOf, RankConfig, RunConfig, SeedConfig, StandaloneConfig, TrainConfig,
 };
+pub(crate) use overrides::drop_alternatives;
 pub use overrides::parse_override;
 pub(crate) use problem::{nearest, one_of};
 pub(crate) use source::read as read_text;

@@ -51,7 +51,7 @@ enum Display {
 }
 
 impl Progress {
-    /// Starts a task of `total` steps, such as `train` or `rank`.
+    /// Starts a task of `total` steps, such as `train` or `rank`; 0 where that is not known.
     pub fn start(what: &str, total: u64, quiet: bool) -> Self {
         Self::start_at(what, 0, total, quiet)
     }
@@ -111,12 +111,14 @@ impl Progress {
     }
 
     fn show(&self) {
-        let text = describe(&self.figures, &self.rate, self.total.saturating_sub(self.done));
+        let left = (self.total > 0).then(|| self.total.saturating_sub(self.done));
+        let text = describe(&self.figures, &self.rate, left);
         match &self.display {
             Display::Bar(bar) => {
                 bar.set_position(self.done);
                 bar.set_message(text);
             }
+            Display::Lines if left.is_none() => say(&format!("{} {}{text}", self.what, self.done)),
             Display::Lines => say(&format!("{} {}/{}{text}", self.what, self.done, self.total)),
             Display::Quiet => {}
         }
@@ -140,8 +142,12 @@ pub fn say(text: &str) {
 }
 
 fn bar(what: &str, done: u64, total: u64) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr()).with_position(done);
-    let style = ProgressStyle::with_template("{prefix} {bar:24} {pos}/{len}{wide_msg}");
+    let length = (total > 0).then_some(total);
+    let bar = ProgressBar::with_draw_target(length, ProgressDrawTarget::stderr()).with_position(done);
+    let style = ProgressStyle::with_template(match length {
+        Some(_) => "{prefix} {bar:24} {pos}/{len}{wide_msg}",
+        None => "{prefix} {pos}{wide_msg}",
+    });
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
     bar.set_prefix(what.to_owned());
     *SHOWN.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar.clone());
@@ -149,7 +155,7 @@ fn bar(what: &str, done: u64, total: u64) -> ProgressBar {
 }
 
 /// `, 35.2 steps/s, 2253 images/s, loss 2.1034, lr 0.025, 25 s left`
-fn describe(figures: &Figures, rate: &Rate, left: u64) -> String {
+fn describe(figures: &Figures, rate: &Rate, left: Option<u64>) -> String {
     let mut text = String::new();
     let mut add = |part: std::fmt::Arguments| {
         // Writing to a string cannot fail.
@@ -170,7 +176,7 @@ fn describe(figures: &Figures, rate: &Rate, left: u64) -> String {
     if let Some(best) = figures.best {
         add(format_args!("best {:.2} %", best * 100.0));
     }
-    if let Some((steps, _)) = rate.per_second()
+    if let (Some((steps, _)), Some(left)) = (rate.per_second(), left)
         && steps > 0.0
     {
         add(format_args!("{} left", duration(left as f64 / steps)));
@@ -243,10 +249,10 @@ mod tests {
         rate.add(20, 1280, start + Duration::from_secs(2));
         let figures = Figures { loss: Some(2.123_456), lr: Some(0.025), ..Figures::default() };
         assert_eq!(
-            describe(&figures, &rate, 1000),
+            describe(&figures, &rate, Some(1000)),
             ", 10.0 steps/s, 640 images/s, loss 2.1235, lr 0.025, 1 min 40 s left"
         );
-        assert_eq!(describe(&Figures::default(), &Rate::new(start), 5), "");
+        assert_eq!(describe(&Figures::default(), &Rate::new(start), Some(5)), "");
     }
 
     #[test]

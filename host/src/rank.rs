@@ -21,7 +21,9 @@ use crate::progress::{Figures, Progress};
 use crate::run_directory::SCORES;
 use crate::selection::{Architecture, Selection};
 use crate::signals;
+use crate::space::Subnet;
 use crate::train::{Stage, weights_path};
+use recalibrate::Recalibration;
 
 pub use command::{Options, rank};
 pub use subnets::{all, check, listed, read_list, stage_of};
@@ -76,7 +78,7 @@ pub struct Images {
     /// Images and labels, if they have room.
     kept: Option<Vec<(Tensor, Tensor)>>,
     /// Training images for running statistics, as far as the manifest asks for them.
-    recalibration: Vec<Tensor>,
+    recalibration: Recalibration,
 }
 
 impl Images {
@@ -88,7 +90,7 @@ impl Images {
         let [c, h, w] = experiment.data.input_shape();
         let limit = experiment.manifest.rank.as_ref().and_then(|rank| rank.images);
         let images = limit.unwrap_or(usize::MAX).min(experiment.data.rank_len());
-        let recalibration = recalibrate::images(experiment)?;
+        let recalibration = Recalibration::of(experiment)?;
         if images.saturating_mul(c * h * w * 8) > KEPT_BYTES {
             return Ok(Self { kept: None, recalibration });
         }
@@ -105,6 +107,33 @@ impl Images {
             *self = Self::of(experiment)?;
         }
         Ok(())
+    }
+
+    /// The first batch: images `[N, C, H, W]` and labels `[N]`.
+    ///
+    /// # Errors
+    /// There are no images to rank on, or they cannot be read.
+    pub fn first(&self, experiment: &Experiment) -> Result<(Tensor, Tensor)> {
+        if let Some((image, label)) = self.kept.iter().flatten().next() {
+            return Ok((image.shallow_clone(), label.shallow_clone()));
+        }
+        let batch = batches(experiment)?.next();
+        on_device(experiment, &batch.ok_or_else(|| Failure::new("there are no images to rank on"))??)
+    }
+
+    /// The supernet with the subnet's own running statistics, if the manifest asks for them; else as it is.
+    ///
+    /// # Errors
+    /// The subnet cannot be run.
+    pub fn recalibrated(
+        &self,
+        experiment: &Experiment,
+        store: &ParameterStore,
+        subnet: &Subnet,
+    ) -> Result<ParameterStore> {
+        let progress = nshot_torch::scalar(1.0, experiment.device, experiment.precision)?;
+        let own = self.recalibration.statistics(experiment, store, subnet, &progress)?;
+        own.map_or_else(|| Ok(store.with_own_buffers()?), Ok)
     }
 
     /// Calls with each batch: images and labels.
@@ -164,13 +193,8 @@ impl<'a> Scorer<'a> {
     pub fn score(&self, store: &ParameterStore, stage: &str, architecture: &[u32]) -> Result<Score> {
         let subnet = self.experiment.space.subnet(&Selection::of(architecture))?;
         let mut tally = Tally::new(self.experiment.device)?;
-        let recalibrated = recalibrate::statistics(
-            self.experiment,
-            store,
-            &subnet,
-            &self.images.recalibration,
-            &self.progress,
-        )?;
+        let recalibration = &self.images.recalibration;
+        let recalibrated = recalibration.statistics(self.experiment, store, &subnet, &self.progress)?;
         let store = recalibrated.as_ref().unwrap_or(store);
         self.images.each(self.experiment, |image, label| {
             let inputs = [("image", image), ("progress", &self.progress)];

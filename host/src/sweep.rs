@@ -71,7 +71,10 @@ pub fn sweep(path: &Path, options: &Options) -> Result<Ending> {
     let runs = sweep.runs(&folder)?;
     check(&runs, options.quiet)?;
     if options.dry_run {
-        say(&format!("everything fits; none of the {} runs was started, since this is a dry run", runs.len()));
+        say(&format!(
+            "everything fits; none of the {} runs was started, since this is a dry run",
+            runs.len()
+        ));
         return Ok(Ending::Done);
     }
     std::fs::create_dir_all(&folder).map_err(|error| Failure::file("create", &folder, &error))?;
@@ -92,7 +95,8 @@ pub fn sweep(path: &Path, options: &Options) -> Result<Ending> {
     if outcome.failed.is_empty() {
         return Ok(Ending::Done);
     }
-    let failed: Vec<String> = outcome.failed.iter().map(|(name, log)| format!("{name}: {}", log.display())).collect();
+    let failed: Vec<String> =
+        outcome.failed.iter().map(|(name, log)| format!("{name}: {}", log.display())).collect();
     Err(Failure::new(format!("{} of {} runs failed", failed.len(), runs.len()))
         .hint(format!("their logs say why; the same command tries them again:\n  {}", failed.join("\n  "))))
 }
@@ -108,7 +112,8 @@ fn check(runs: &[Run], quiet: bool) -> Result<()> {
         checked.push(&run.method);
         let experiment = Experiment::open(run.manifest.clone(), &plugins, None);
         let experiment = experiment.and_then(|experiment| rank::check(&experiment).map(|()| experiment));
-        let experiment = experiment.map_err(|failure| failure.context(&format!("method `{}`", run.method)))?;
+        let experiment =
+            experiment.map_err(|failure| failure.context(&format!("method `{}`", run.method)))?;
         if !quiet {
             say(&format!("{:<24} {} steps", run.method, experiment.steps()));
         }

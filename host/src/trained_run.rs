@@ -46,7 +46,11 @@ impl TrainedRun {
         }
         for stage in &experiment.stages {
             if !weights_path(path, &stage.name).is_file() {
-                let text = format!("the run in `{}` is not trained: `{}` has no supernet yet", path.display(), stage.name);
+                let text = format!(
+                    "the run in `{}` is not trained: `{}` has no supernet yet",
+                    path.display(),
+                    stage.name
+                );
                 return Err(Failure::new(text).hint(format!("nshot resume {}", path.display())));
             }
         }

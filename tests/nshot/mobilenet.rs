@@ -11,7 +11,7 @@ use crate::harness::{self, Bench};
 /// The folder with the reference's numbers, and these.
 fn golden() -> (PathBuf, Value) {
     let own = harness::project().join("tests/golden");
-    let given = std::env::var_os("NSHOT_GOLDEN").map(PathBuf::from);
+    let given = std::env::var_os("NSHOT_GOLDEN").map(|folder| harness::project().join(folder));
     let folder = given.filter(|folder| folder.join("mobilenet.json").is_file()).unwrap_or(own);
     let text = std::fs::read_to_string(folder.join("mobilenet.json")).unwrap();
     let document: Value = serde_json::from_str(&text).unwrap();
@@ -19,15 +19,46 @@ fn golden() -> (PathBuf, Value) {
     (folder, document)
 }
 
-/// The reference's images as one batch, labelled 0, 1, 2, …
-fn write_batch(weights: &Path, to: &Path) {
+/// The reference's images as batches, with these labels: one list for each batch.
+fn write_batches(weights: &Path, labels: &[Vec<i64>], to: &Path) {
     let bytes = std::fs::read(weights).unwrap();
-    let images = SafeTensors::deserialize(&bytes).unwrap().tensor("images").unwrap();
-    let count = images.shape()[0];
-    let labels: Vec<u8> = (0..count as i64).flat_map(i64::to_le_bytes).collect();
-    let labels = TensorView::new(Dtype::I64, vec![count], &labels).unwrap();
-    let batch = [("batch.0.images", images), ("batch.0.labels", labels)];
-    std::fs::write(to, safetensors::serialize(batch, None).unwrap()).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let images = || file.tensor("images").unwrap();
+    let labels: Vec<Vec<u8>> =
+        labels.iter().map(|labels| labels.iter().flat_map(|label| label.to_le_bytes()).collect()).collect();
+    let mut batches = Vec::new();
+    for (index, labels) in labels.iter().enumerate() {
+        let labels = TensorView::new(Dtype::I64, vec![images().shape()[0]], labels).unwrap();
+        batches.push((format!("batch.{index}.images"), images()));
+        batches.push((format!("batch.{index}.labels"), labels));
+    }
+    std::fs::write(to, safetensors::serialize(batches, None).unwrap()).unwrap();
+}
+
+/// Trains the reference's network of a case at a rate that changes nothing, a step for each batch. Returns the steps'
+/// lines of `metrics.jsonl`.
+fn steps(bench: &Bench, name: &str, batches: &Path, count: usize) -> Vec<Value> {
+    let (folder, document) = golden();
+    let (size, case) = (&document["small"], &document["cases"][name]);
+    let (weights, replay) = (folder.join("mobilenet.safetensors"), harness::test_plugin("replay"));
+    let manifest = bench.write(
+        &format!("{name}.toml"),
+        &format!(
+            "[run]\nname = \"{name}\"\ndtype = \"float64\"\nthreads = 1\ndevice = \"cpu\"\n\
+             [data]\nname = \"batches\"\npath = {batches:?}\nclasses = {}\n\
+             [space]\nuse = \"mobilenet\"\n{}\n\
+             [sampler]\nuse = {{ path = {replay:?} }}\nsteps = [[{}]]\n\
+             [scheduler]\nuse = \"constant\"\n[optimizer]\nuse = \"sgd\"\nmomentum = 0.0\n\
+             [train]\nsteps = {count}\nlr = 1e-300\n\
+             init_from = {{ file = {weights:?}, map = {{ \"weight.\" = \"\" }} }}\n",
+            size["classes"],
+            settings(size).join("\n"),
+            case["arch"],
+        ),
+    );
+    bench.nshot(&["run", manifest.to_str().unwrap()]).ok();
+    let metrics = std::fs::read_to_string(bench.path(&format!("runs/{name}/metrics.jsonl"))).unwrap();
+    metrics.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 /// The settings of a size, each as `key = value`.
@@ -39,31 +70,11 @@ fn settings(size: &Value) -> Vec<String> {
 #[test]
 fn losses_and_gradients_are_the_references() {
     let (folder, document) = golden();
-    let weights = folder.join("mobilenet.safetensors");
-    let replay = harness::test_plugin("replay");
     let bench = Bench::new();
     let batch = bench.path("batch.safetensors");
-    write_batch(&weights, &batch);
-    let size = &document["small"];
+    write_batches(&folder.join("mobilenet.safetensors"), &[vec![0, 1, 2, 3]], &batch);
     for (name, case) in document["cases"].as_object().unwrap() {
-        let manifest = bench.write(
-            &format!("{name}.toml"),
-            &format!(
-                "[run]\nname = \"{name}\"\ndtype = \"float64\"\nthreads = 1\ndevice = \"cpu\"\n\
-                 [data]\nname = \"batches\"\npath = {batch:?}\nclasses = {}\n\
-                 [space]\nuse = \"mobilenet\"\n{}\n\
-                 [sampler]\nuse = {{ path = {replay:?} }}\nsteps = [[{}]]\n\
-                 [scheduler]\nuse = \"constant\"\n[optimizer]\nuse = \"sgd\"\nmomentum = 0.0\n\
-                 [train]\nsteps = 1\nlr = 1e-300\n\
-                 init_from = {{ file = {weights:?}, map = {{ \"weight.\" = \"\" }} }}\n",
-                size["classes"],
-                settings(size).join("\n"),
-                case["arch"],
-            ),
-        );
-        bench.nshot(&["run", manifest.to_str().unwrap()]).ok();
-        let metrics = std::fs::read_to_string(bench.path(&format!("runs/{name}/metrics.jsonl"))).unwrap();
-        let step: Value = serde_json::from_str(metrics.lines().next().unwrap()).unwrap();
+        let step = &steps(&bench, name, &batch, 1)[0];
         for (what, found, expected) in [
             ("loss", &step["loss"][0], &case["loss"]),
             ("gradient norm", &step["gradient_norm"], &case["grad_norm"]),
@@ -74,6 +85,54 @@ fn losses_and_gradients_are_the_references() {
             println!("{name}: {what} differs by {relative:.1e} relative");
         }
     }
+}
+
+/// Each logit less the image's first: as many times the images the loss falls where one label is another.
+#[test]
+fn logits_are_the_references() {
+    let (folder, document) = golden();
+    let weights = folder.join("mobilenet.safetensors");
+    let bytes = std::fs::read(&weights).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let (images, classes) =
+        (file.tensor("images").unwrap().shape()[0], document["small"]["classes"].as_u64().unwrap() as usize);
+    let mut labels = vec![vec![0_i64; images]];
+    for image in 0..images {
+        labels.extend((1..classes as i64).map(|class| {
+            let mut labels = vec![0; images];
+            labels[image] = class;
+            labels
+        }));
+    }
+    let bench = Bench::new();
+    let batches = bench.path("batches.safetensors");
+    write_batches(&weights, &labels, &batches);
+    let mut largest = 0.0_f64;
+    for name in document["cases"].as_object().unwrap().keys() {
+        let steps = steps(&bench, name, &batches, labels.len());
+        let loss = |step: usize| steps[step]["loss"][0].as_f64().unwrap();
+        let logits = file.tensor(&format!("logits.{name}")).unwrap();
+        let logits: Vec<f64> = logits
+            .data()
+            .chunks_exact(8)
+            .map(|bytes| f64::from_le_bytes(bytes.try_into().unwrap()))
+            .collect();
+        let mut step = 1;
+        for image in 0..images {
+            for class in 1..classes {
+                let found = (loss(0) - loss(step)) * images as f64;
+                let expected = logits[image * classes + class] - logits[image * classes];
+                assert!(
+                    (found - expected).abs() < 1e-8,
+                    "{name}, image {image}, class {class}: {found}, expected {expected}"
+                );
+                largest = largest.max((found - expected).abs());
+                step += 1;
+            }
+        }
+        assert_eq!(step, steps.len());
+    }
+    println!("logits differ by at most {largest:.1e}");
 }
 
 #[test]

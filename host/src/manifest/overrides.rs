@@ -5,6 +5,13 @@ use toml::{Table, Value};
 use super::source::Source;
 use crate::failure::{Failure, Result};
 
+/// Tables and the keys in them of which a manifest has one or another: one that is set takes the place of the other.
+const ALTERNATIVES: [(&str, [&str; 2]); 3] = [
+    ("train", ["epochs", "steps"]),
+    ("rank", ["subnets", "architectures"]),
+    ("standalone", ["count", "architectures"]),
+];
+
 /// Takes `key.path=value` apart, for the command line.
 ///
 /// # Errors
@@ -26,9 +33,23 @@ pub(super) fn apply(table: &mut Table, overrides: &[(String, String)], source: &
         let wrong = |what: String| Failure::usage(format!("`--set {argument}`: {what}"));
         let path = segments(key).ok_or_else(|| wrong(format!("`{key}` is no key")))?;
         set(table, &path, value(text)).map_err(wrong)?;
+        if let [name, chosen] = &path[..]
+            && let Some(table) = table.get_mut(name).and_then(Value::as_table_mut)
+        {
+            drop_alternatives(table, name, chosen, |other| source.is_overridden(&format!("{name}.{other}")));
+        }
         source.overridden(path.join("."), argument);
     }
     Ok(())
+}
+
+/// Takes the alternatives of a key out of the table of this name, but for those that are to stay.
+pub(crate) fn drop_alternatives(table: &mut Table, name: &str, chosen: &str, stays: impl Fn(&str) -> bool) {
+    for (of, keys) in ALTERNATIVES {
+        if of == name && keys.contains(&chosen) {
+            keys.iter().filter(|key| **key != chosen && !stays(key)).for_each(|key| drop(table.remove(*key)));
+        }
+    }
 }
 
 fn set(table: &mut Table, path: &[String], value: Value) -> Result<(), String> {

@@ -98,6 +98,11 @@ impl Source {
         self.overrides.push((key, argument));
     }
 
+    /// Whether `--set` gave this key.
+    pub(super) fn is_overridden(&self, key: &str) -> bool {
+        self.overrides.iter().any(|(given, _)| given == key)
+    }
+
     pub(super) fn line_of(&self, key: &str) -> Option<usize> {
         match self.argument(key) {
             Some(_) => None,

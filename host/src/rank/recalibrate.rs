@@ -6,60 +6,89 @@ use nshot_data::{Layout, Prefetch};
 use nshot_graph::Role;
 use nshot_torch::{ParameterStore, Pass, Tensor};
 
-use super::on_device;
+use super::{KEPT_BYTES, on_device};
 use crate::experiment::Experiment;
 use crate::failure::{Failure, Result};
 use crate::space::Subnet;
 
-/// Checks that there is something to recalibrate, if the manifest asks for it.
+/// Checks that the manifest's `[rank] recalibrate` can be had.
 ///
 /// # Errors
-/// The space has no running statistics.
+/// The space has no running statistics, or an epoch has fewer batches.
 pub(super) fn check(experiment: &Experiment) -> Result<()> {
-    let asked = experiment.manifest.rank.as_ref().is_some_and(|rank| rank.recalibrate > 0);
-    if !asked || experiment.space.parameters().iter().any(|spec| spec.role == Role::Buffer) {
-        return Ok(());
+    let asked = experiment.manifest.rank.as_ref().map_or(0, |rank| rank.recalibrate);
+    let refuse = |failure: Failure| Err(experiment.manifest.locate("rank.recalibrate", failure));
+    if asked > 0 && !experiment.space.parameters().iter().any(|spec| spec.role == Role::Buffer) {
+        let name = &experiment.space.identity().name;
+        let failure = Failure::usage(format!("the space `{name}` has no running statistics to recalibrate"));
+        return refuse(failure.hint("set it to 0, or have the space keep running statistics"));
     }
-    let name = &experiment.space.identity().name;
-    let failure = Failure::usage(format!("the space `{name}` has no running statistics to recalibrate"));
-    let hint = "set `rank.recalibrate` to 0, or have the space keep running statistics";
-    Err(experiment.manifest.locate("rank.recalibrate", failure.hint(hint)))
+    let there = experiment.data.batches_per_epoch();
+    if asked > there {
+        return refuse(Failure::usage(format!(
+            "`rank.recalibrate` is {asked}, but an epoch has {there} batches"
+        )));
+    }
+    Ok(())
 }
 
-/// The first training batches of the first epoch, as many as `[rank] recalibrate` says.
-///
-/// # Errors
-/// The space has no running statistics, or the images cannot be read.
-pub(super) fn images(experiment: &Experiment) -> Result<Vec<Tensor>> {
-    let batches = experiment.manifest.rank.as_ref().map_or(0, |rank| rank.recalibrate);
-    if batches == 0 {
-        return Ok(Vec::new());
+/// The first training batches of the first epoch, as many as `[rank] recalibrate` says; kept where they have room.
+#[derive(Default)]
+pub(super) struct Recalibration {
+    batches: usize,
+    kept: Option<Vec<Tensor>>,
+}
+
+impl Recalibration {
+    /// Those of the experiment.
+    ///
+    /// # Errors
+    /// As [`check`], or the images cannot be read.
+    pub(super) fn of(experiment: &Experiment) -> Result<Self> {
+        check(experiment)?;
+        let batches = experiment.manifest.rank.as_ref().map_or(0, |rank| rank.recalibrate);
+        let pixels: usize = experiment.data.input_shape().iter().product();
+        let bytes = batches.saturating_mul(experiment.data.batch_size()).saturating_mul(pixels * 8);
+        let fits = bytes <= KEPT_BYTES;
+        let kept = fits.then(|| read(experiment, batches).collect::<Result<_>>()).transpose()?;
+        Ok(Self { batches, kept })
     }
+
+    /// The supernet with the subnet's own running statistics: the mean over the batches. None without batches.
+    ///
+    /// # Errors
+    /// The subnet cannot be run.
+    pub(super) fn statistics(
+        &self,
+        experiment: &Experiment,
+        store: &ParameterStore,
+        subnet: &Subnet,
+        progress: &Tensor,
+    ) -> Result<Option<ParameterStore>> {
+        if self.batches == 0 {
+            return Ok(None);
+        }
+        let own = store.with_own_buffers()?;
+        let pass = |index: usize, image: &Tensor| {
+            let inputs = [("image", image), ("progress", progress)];
+            let pass = Pass::recalibration(1.0 / (index + 1) as f64);
+            let outputs = nshot_torch::forward(&subnet.graph, subnet.training(), &own, &inputs, pass);
+            let space = experiment.space.identity();
+            outputs.map(drop).map_err(|error| space.failure("describe", &error.to_string()))
+        };
+        match &self.kept {
+            Some(kept) => kept.iter().enumerate().try_for_each(|(index, image)| pass(index, image))?,
+            None => read(experiment, self.batches)
+                .enumerate()
+                .try_for_each(|(index, image)| pass(index, &image?))?,
+        }
+        Ok(Some(own))
+    }
+}
+
+fn read(experiment: &Experiment, batches: usize) -> impl Iterator<Item = Result<Tensor>> + use<'_> {
+    let threads = usize::from(batches > 0);
     let data = Arc::clone(&experiment.data);
-    let batches = Prefetch::new(data, experiment.seeds(), Layout::Nhwc, (0, 0), usize::MAX, 1).take(batches);
-    batches.map(|batch| Ok(on_device(experiment, &batch?)?.0)).collect()
-}
-
-/// The supernet with the subnet's own running statistics: the mean over the batches. None without batches.
-///
-/// # Errors
-/// The subnet cannot be run.
-pub(super) fn statistics(
-    experiment: &Experiment,
-    store: &ParameterStore,
-    subnet: &Subnet,
-    images: &[Tensor],
-    progress: &Tensor,
-) -> Result<Option<ParameterStore>> {
-    if images.is_empty() {
-        return Ok(None);
-    }
-    let own = store.with_own_buffers()?;
-    for (index, image) in images.iter().enumerate() {
-        let inputs = [("image", image), ("progress", progress)];
-        let pass = Pass::recalibration(1.0 / (index + 1) as f64);
-        let outputs = nshot_torch::forward(&subnet.graph, subnet.training(), &own, &inputs, pass);
-        outputs.map_err(|error| experiment.space.identity().failure("describe", &error.to_string()))?;
-    }
-    Ok(Some(own))
+    let all = Prefetch::new(data, experiment.seeds(), Layout::Nhwc, (0, 0), 1, threads);
+    all.take(batches).map(|batch| Ok(on_device(experiment, &batch?)?.0))
 }

@@ -12,10 +12,6 @@ use crate::manifest::{self, Manifest};
 
 /// Tables of components: one in a method takes the place of the whole.
 const COMPONENTS: [&str; 6] = ["space", "sampler", "scheduler", "optimizer", "state", "search"];
-/// Keys of which a table has one or another: a method's takes the place of the other.
-const ALTERNATIVES: [(&str, [&str; 2]); 2] =
-    [("train", ["epochs", "steps"]), ("rank", ["subnets", "architectures"])];
-
 /// `[matrix]`: what differs between the runs.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -53,12 +49,14 @@ impl Sweep {
     pub fn load(path: &Path, overrides: &[(String, String)]) -> Result<Self> {
         let shown = path.display();
         let text = manifest::read_text(path)?;
-        let mut base: Table =
-            toml::from_str(&text).map_err(|error| Failure::usage(format!("{shown}: this is no TOML: {}", error.message())))?;
+        let mut base: Table = toml::from_str(&text)
+            .map_err(|error| Failure::usage(format!("{shown}: this is no TOML: {}", error.message())))?;
         let Some(matrix) = base.remove("matrix") else {
             let failure = Failure::usage(format!("`{shown}` has no table `[matrix]`"));
-            return Err(failure.hint("add one, such as:\n\n[matrix]\nseeds = [0, 1, 2]\n\n[matrix.methods.plain]\n\n\
-                 [matrix.methods.calr]\nscheduler = { use = \"calr\" }"));
+            return Err(failure.hint(
+                "add one, such as:\n\n[matrix]\nseeds = [0, 1, 2]\n\n[matrix.methods.plain]\n\n\
+                 [matrix.methods.calr]\nscheduler = { use = \"calr\" }",
+            ));
         };
         let order = order(&text);
         let matrix: Matrix = serde_path_to_error::deserialize(matrix).map_err(|error| {
@@ -117,7 +115,10 @@ impl Matrix {
     fn seeds_of(&self, method: &str) -> Result<Vec<u64>, String> {
         let seeds = match self.methods[method].get("seeds") {
             None => self.seeds.clone(),
-            Some(own) => own.clone().try_into().map_err(|_| "`seeds` is to be a list of whole numbers from 0".to_owned())?,
+            Some(own) => own
+                .clone()
+                .try_into()
+                .map_err(|_| "`seeds` is to be a list of whole numbers from 0".to_owned())?,
         };
         let twice = seeds.iter().enumerate().any(|(index, seed)| seeds[..index].contains(seed));
         if seeds.is_empty() || twice || seeds.iter().any(|seed| i64::try_from(*seed).is_err()) {
@@ -130,16 +131,25 @@ impl Matrix {
 fn check(matrix: &Matrix) -> Result<(), String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     let odd = |name: &&String| {
-        name.is_empty() || name.len() > 60 || !name.chars().all(plain) || !name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        name.is_empty()
+            || name.len() > 60
+            || !name.chars().all(plain)
+            || !name.starts_with(|c: char| c.is_ascii_alphanumeric())
     };
     if let Some(name) = matrix.order.iter().find(odd) {
-        return Err(format!("a method is called `{name}`, expected 1 to 60 letters, digits, `-`, `_` and `.`"));
+        return Err(format!(
+            "a method is called `{name}`, expected 1 to 60 letters, digits, `-`, `_` and `.`"
+        ));
     }
     if matrix.order.is_empty() {
         return Err("`[matrix.methods]` has no method".to_owned());
     }
     if !matrix.methods.contains_key(&matrix.plain) {
-        return Err(format!("`matrix.plain` is `{}`, expected one of {}", matrix.plain, matrix.order.join(", ")));
+        return Err(format!(
+            "`matrix.plain` is `{}`, expected one of {}",
+            matrix.plain,
+            matrix.order.join(", ")
+        ));
     }
     Ok(())
 }
@@ -148,7 +158,9 @@ fn check(matrix: &Matrix) -> Result<(), String> {
 fn lay_over(table: &mut Table, changes: &Table) -> Result<(), String> {
     for (name, change) in changes.iter().filter(|(name, _)| *name != "seeds") {
         let Value::Table(change) = change else {
-            return Err(format!("`{name}` is to be a table of the manifest, such as `scheduler = {{ use = \"calr\" }}`"));
+            return Err(format!(
+                "`{name}` is to be a table of the manifest, such as `scheduler = {{ use = \"calr\" }}`"
+            ));
         };
         if COMPONENTS.contains(&name.as_str()) {
             table.insert(name.clone(), Value::Table(change.clone()));
@@ -157,11 +169,7 @@ fn lay_over(table: &mut Table, changes: &Table) -> Result<(), String> {
         let under = table.entry(name.clone()).or_insert_with(|| Value::Table(Table::new()));
         let under = under.as_table_mut().ok_or_else(|| format!("`{name}` is no table in the manifest"))?;
         for (key, value) in change {
-            for (of, keys) in ALTERNATIVES {
-                if of == name && keys.contains(&key.as_str()) {
-                    keys.iter().for_each(|other| drop(under.remove(*other)));
-                }
-            }
+            manifest::drop_alternatives(under, name, key, |other| change.contains_key(other));
             under.insert(key.clone(), value.clone());
         }
     }
@@ -171,7 +179,8 @@ fn lay_over(table: &mut Table, changes: &Table) -> Result<(), String> {
 /// The methods' names in the order in which the file has them.
 fn order(text: &str) -> Vec<String> {
     let Ok(document) = toml::de::DeTable::parse(text) else { return Vec::new() };
-    let Some(matrix) = document.get_ref().get("matrix").and_then(|matrix| matrix.get_ref().get("methods")) else {
+    let Some(matrix) = document.get_ref().get("matrix").and_then(|matrix| matrix.get_ref().get("methods"))
+    else {
         return Vec::new();
     };
     let toml::de::DeValue::Table(methods) = matrix.get_ref() else { return Vec::new() };

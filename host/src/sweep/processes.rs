@@ -32,7 +32,9 @@ pub(super) fn run_all(runs: &[Run], jobs: usize, quiet: bool) -> Result<Ended> {
     let mut running: Vec<(&Run, Child)> = Vec::new();
     let mut ended = Ended::default();
     loop {
-        if ended.stopped.is_none() && let Some(signal) = signals::stop_requested() {
+        if ended.stopped.is_none()
+            && let Some(signal) = signals::stop_requested()
+        {
             ended.stopped = Some(signal);
             running.iter().for_each(|(_, child)| pass_on(child));
         }
@@ -70,7 +72,8 @@ pub(super) fn is_done(run: &Run) -> bool {
 }
 
 fn start(run: &Run) -> Result<Child> {
-    let program = std::env::current_exe().map_err(|error| Failure::new(format!("where is this program? {error}")))?;
+    let program =
+        std::env::current_exe().map_err(|error| Failure::new(format!("where is this program? {error}")))?;
     let log = File::options().create(true).append(true).open(&run.log);
     let log = log.map_err(|error| Failure::file("write", &run.log, &error))?;
     let mut command = Command::new(&program);

@@ -161,12 +161,17 @@ impl Table {
             }
         }
         let mut table = comfy_table::Table::new();
-        let style = if markdown { comfy_table::presets::ASCII_MARKDOWN } else { comfy_table::presets::NOTHING };
+        let style =
+            if markdown { comfy_table::presets::ASCII_MARKDOWN } else { comfy_table::presets::NOTHING };
         table.load_style(style);
         table.set_header(["method", "n"].into_iter().chain(names.iter().copied()));
         for row in &self.methods {
             let find = |name: &&str| row.figures.iter().find(|figure| figure.name == **name);
-            let n = if row.done == row.runs { row.done.to_string() } else { format!("{} of {}", row.done, row.runs) };
+            let n = if row.done == row.runs {
+                row.done.to_string()
+            } else {
+                format!("{} of {}", row.done, row.runs)
+            };
             let cells = names.iter().map(|name| find(name).map_or("-".to_owned(), mean));
             table.add_row([row.method.clone(), n].into_iter().chain(cells));
             if row.figures.iter().any(|figure| figure.difference.is_some()) {
@@ -199,7 +204,8 @@ fn difference(figure: &Figure) -> String {
     let digits = digits(figure.summary.mean);
     let Some(mean) = pairs.difference.mean else { return String::new() };
     let interval = pairs.interval.as_ref();
-    let interval = interval.map_or(String::new(), |i| format!(" [{:+.digits$}, {:+.digits$}]", i.low, i.high));
+    let interval =
+        interval.map_or(String::new(), |i| format!(" [{:+.digits$}, {:+.digits$}]", i.low, i.high));
     format!("{mean:+.digits$}{interval}")
 }
 
@@ -219,7 +225,8 @@ fn report(run: &Run) -> Result<Option<Value>> {
     let path = run.directory.join("report.json");
     let bytes = std::fs::read(&path).map_err(|error| Failure::file("read", &path, &error))?;
     serde_json::from_slice(&bytes).map(Some).map_err(|error| {
-        Failure::new(format!("`{}` is damaged: {error}", path.display())).hint("remove that run; the same command does it anew")
+        Failure::new(format!("`{}` is damaged: {error}", path.display()))
+            .hint("remove that run; the same command does it anew")
     })
 }
 
@@ -243,6 +250,9 @@ fn figures_of(report: &Value) -> Vec<(String, f64)> {
     add("final loss".to_owned(), report["final_loss"].as_f64());
     add("training, s".to_owned(), report["training_seconds"].as_f64());
     add("image passes".to_owned(), report["images"].as_f64());
-    add("peak memory, MiB".to_owned(), report["peak_memory"].as_f64().map(|bytes| bytes / f64::from(1 << 20)));
+    add(
+        "peak memory, MiB".to_owned(),
+        report["peak_memory"].as_f64().map(|bytes| bytes / f64::from(1 << 20)),
+    );
     figures
 }

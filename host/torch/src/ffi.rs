@@ -55,6 +55,14 @@ unsafe extern "C" {
     fn nshot_clear_gradients(tensors: *const *const C_tensor, count: usize) -> *mut c_char;
     fn nshot_configure(threads: i32, cuda: i32) -> *mut c_char;
     fn nshot_load_cuda();
+    fn nshot_save_script(
+        path: *const c_char,
+        source: *const c_char,
+        names: *const *const c_char,
+        tensors: *const *const C_tensor,
+        buffers: *const i32,
+        count: usize,
+    ) -> *mut c_char;
     fn nshot_version() -> *const c_char;
     fn nshot_cpu_capability() -> *mut c_char;
     fn nshot_threads() -> i32;
@@ -205,4 +213,30 @@ pub(crate) fn cpu_capability() -> String {
 pub(crate) fn threads() -> usize {
     // SAFETY: no arguments.
     usize::try_from(unsafe { nshot_threads() }).unwrap_or(0)
+}
+
+/// Saves a TorchScript module with the given source of its methods; each attribute is a name, its tensor, and whether it
+/// is a buffer.
+pub(crate) fn save_script(
+    path: &str,
+    source: &str,
+    attributes: &[(&str, &Tensor, bool)],
+) -> Result<(), String> {
+    let text = |text: &str| CString::new(text).map_err(|_| format!("`{text}` holds a NUL"));
+    let (path, source) = (text(path)?, text(source)?);
+    let names = attributes.iter().map(|(name, ..)| text(name)).collect::<Result<Vec<_>, _>>()?;
+    let pointers: Vec<*const c_char> = names.iter().map(|name| name.as_ptr()).collect();
+    let tensors: Vec<*const C_tensor> = attributes.iter().map(|(_, tensor, _)| tensor.as_ptr()).collect();
+    let buffers: Vec<i32> = attributes.iter().map(|(.., buffer)| i32::from(*buffer)).collect();
+    // SAFETY: all pointers are to NUL-terminated texts and live tensors, `count` of each, and outlive the call.
+    check(unsafe {
+        nshot_save_script(
+            path.as_ptr(),
+            source.as_ptr(),
+            pointers.as_ptr(),
+            tensors.as_ptr(),
+            buffers.as_ptr(),
+            attributes.len(),
+        )
+    })
 }

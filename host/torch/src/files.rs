@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, View};
 use tch::{Kind, Tensor};
 
-use crate::{Result, TorchError};
+use crate::{Result, TorchError, ffi};
 
 /// Writes named tensors (float32, float64, int64, int32, uint8) to `path`; the file appears whole or not at all.
 ///
@@ -30,6 +30,22 @@ pub fn write_tensors(path: &Path, tensors: &[(String, Tensor)]) -> Result<()> {
     // It was written as a temporary file, which is its maker's alone; these are as open as any file.
     File::open(&partial)
         .and_then(|file| file.set_permissions(Permissions::from_mode(0o644)).and(file.sync_all()))
+        .and_then(|()| std::fs::rename(&partial, path))
+        .map_err(|e| file_error(e.to_string()))
+}
+
+/// Saves a TorchScript module: `source` holds its methods, each attribute is a name, its tensor, and whether it is a
+/// buffer. The file appears whole or not at all.
+///
+/// # Errors
+/// libtorch does not compile the source, or what the file system refuses.
+pub fn write_script(path: &Path, source: &str, attributes: &[(&str, &Tensor, bool)]) -> Result<()> {
+    let file_error = |message: String| TorchError::File { path: path.to_owned(), message };
+    let partial = partial_name(path);
+    let shown = partial.to_str().ok_or_else(|| file_error("the path is not UTF-8".to_owned()))?;
+    ffi::save_script(shown, source, attributes).map_err(file_error)?;
+    File::open(&partial)
+        .and_then(|file| file.sync_all())
         .and_then(|()| std::fs::rename(&partial, path))
         .map_err(|e| file_error(e.to_string()))
 }

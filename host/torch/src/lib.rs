@@ -31,7 +31,7 @@ pub use device::{Device, Precision};
 pub use dispatch::{Argument, call};
 pub use error::{Result, TorchError};
 pub use executor::{Pass, backward, forward};
-pub use files::{read_tensors, write_tensors};
+pub use files::{read_tensors, write_script, write_tensors};
 pub use gradients::Gradients;
 pub use losses::{
     Score, Tally, cross_entropy, distillation, mean_squared_error, read_scalars, read_values, weighted_sum,
