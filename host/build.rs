@@ -2,6 +2,10 @@
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
+    // Both are embedded, for `nshot plugin new`.
+    println!("cargo::rerun-if-changed=../sdk");
+    println!("cargo::rerun-if-changed=graph");
+    println!("cargo::rerun-if-changed=../Cargo.toml");
     // Not through rustflags: a user's own RUSTFLAGS would erase those.
     if let Ok(folder) = std::env::var("DEP_NSHOT_TORCH_LIBTORCH_LIB") {
         println!("cargo::rustc-link-arg=-Wl,-rpath,{folder}");

@@ -25,6 +25,7 @@ pub mod progress;
 pub mod rank;
 pub mod report;
 pub mod run_directory;
+pub mod scaffold;
 pub mod search;
 pub mod selection;
 pub mod signals;

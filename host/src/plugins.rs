@@ -216,7 +216,10 @@ fn table(kind: Kind) -> &'static str {
 }
 
 /// The library of a path: the file itself, or what the crate there builds.
-fn library(path: &Path) -> Result<PathBuf> {
+///
+/// # Errors
+/// Nothing is there, or the crate does not build.
+pub fn library(path: &Path) -> Result<PathBuf> {
     if !path.exists() {
         let absent = format!("there is no plugin file and no crate `{}`", path.display());
         return Err(Failure::new(absent).hint("`path` is relative to the manifest's folder"));

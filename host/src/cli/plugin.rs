@@ -1,10 +1,11 @@
 //! `nshot plugin`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nshot::failure::{Failure, Result};
-use nshot::plugins::Plugins;
-use nshot_loader::{ComponentInfo, Found, PluginFile};
+use nshot::plugins::{Plugins, library};
+use nshot::scaffold;
+use nshot_loader::{ComponentInfo, Found, Kind, PluginFile};
 use serde_json::{Value, json};
 
 use super::Outcome;
@@ -13,8 +14,28 @@ use super::output::{self, Lines};
 /// Plugins: which there are, and what is in them.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
+    New(New),
     List(List),
     Show(Show),
+}
+
+/// Makes a plugin's crate: the shortest useful example of a kind, with tests and a manifest to try it.
+///
+/// The crate is whole: the SDK lies in its folder `vendor`, so it builds anywhere that Rust is.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:  nshot plugin new sampler my-sampler")]
+pub(super) struct New {
+    /// What the plugin is.
+    #[arg(value_parser = clap::builder::PossibleValuesParser::new(Kind::ALL.map(Kind::name)))]
+    kind: String,
+    /// Its name: a-z, 0-9 and `-`.
+    name: String,
+    /// The folder that gets the crate's folder.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    path: PathBuf,
+    /// The SDK's folder (`sdk` in a checkout of nshot), in place of the one in this program.
+    #[arg(long, value_name = "DIR")]
+    sdk: Option<PathBuf>,
 }
 
 /// Lists the plugins beside the program and in the user's plugin folder, refused ones with the reason.
@@ -30,8 +51,8 @@ pub(super) struct List {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:  nshot plugin show schedules\n          nshot plugin show ./libmine.so")]
 pub(super) struct Show {
-    /// A plugin's name, a component's name, or a plugin file.
-    #[arg(value_name = "NAME|FILE")]
+    /// A plugin's name, a component's name, a plugin file, or the folder of a plugin's crate, which is built.
+    #[arg(value_name = "NAME|FILE|CRATE")]
     name: String,
     /// Print JSON, with the settings' JSON schema.
     #[arg(long)]
@@ -39,12 +60,34 @@ pub(super) struct Show {
 }
 
 pub(super) fn main(command: &Command) -> Outcome {
+    if let Command::New(new) = command {
+        make(new)?;
+        return Ok(0);
+    }
     let plugins = Plugins::open()?;
     match command {
+        Command::New(_) => {}
         Command::List(list) => print_list(&plugins, list.json)?,
         Command::Show(show) => print_plugins(&find(&plugins, &show.name)?, show.json)?,
     }
     Ok(0)
+}
+
+fn make(new: &New) -> Result<()> {
+    let kind = Kind::ALL.into_iter().find(|kind| kind.name() == new.kind);
+    let kind = kind.ok_or_else(|| Failure::usage(format!("there is no kind `{}`", new.kind)))?;
+    let folder = scaffold::create(&scaffold::New {
+        kind,
+        name: new.name.clone(),
+        parent: new.path.clone(),
+        sdk: new.sdk.clone(),
+    })?;
+    let shown = folder.display();
+    output::say(&format!(
+        "made `{shown}`\n\n  cd {shown}\n  cargo test           # needs neither nshot nor libtorch\n  nshot run run.toml   # \
+         builds it and runs it"
+    ));
+    Ok(())
 }
 
 /// The plugin files that were accepted.
@@ -99,8 +142,8 @@ fn found_json(found: &Found) -> Value {
 /// The plugins that a name or a path means.
 fn find(plugins: &Plugins, name: &str) -> Result<Vec<PluginFile>> {
     let path = Path::new(name);
-    if name.contains('/') || path.extension() == Some("so".as_ref()) {
-        return Ok(vec![plugins.loader().describe(path)?]);
+    if name.contains('/') || path.extension() == Some("so".as_ref()) || path.join("Cargo.toml").is_file() {
+        return Ok(vec![plugins.loader().describe(&library(path)?)?]);
     }
     let files = usable(plugins);
     let named = |file: &&PluginFile| {
@@ -180,7 +223,6 @@ fn describe(component: &ComponentInfo, text: &mut Lines) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nshot_loader::Kind;
 
     #[test]
     fn settings_are_told_with_their_defaults() {
