@@ -15,10 +15,13 @@ use crate::plugins::Plugins;
 use crate::progress::{Progress, duration, say};
 use crate::rank::{self, Ranked, Score, truth};
 use crate::report::{self, Report};
-use crate::run_directory::{Best, Lock, MANIFEST, Machine, RunDirectory, STATUS, State, Status, record};
+use crate::run_directory::{
+    Best, LOCK, Lock, MANIFEST, Machine, RunDirectory, STATUS, State, Status, is_run, record,
+};
 use crate::search;
 use crate::signals::Signal;
 use crate::train::{self, End, Figures};
+use crate::trained_run;
 
 /// How a run is carried out; none of it changes a number.
 #[derive(Debug, Clone, Copy, Default)]
@@ -56,12 +59,7 @@ impl Ending {
 /// Something is wrong with the manifest or what it names, or the run fails.
 pub fn run(manifest: Manifest, options: Options) -> Result<Ending> {
     let started = Instant::now();
-    if manifest.standalone.is_some() {
-        let failure =
-            Failure::usage("a manifest with `[standalone]` trains architectures alone, not a supernet");
-        let hint = format!("nshot standalone {}", manifest.path().display());
-        return Err(manifest.locate("standalone", failure.hint(hint)));
-    }
+    refuse_standalone(&manifest)?;
     let path = manifest.run.directory.clone();
     if !options.dry_run {
         RunDirectory::check_absent(&path)?;
@@ -74,6 +72,7 @@ pub fn run(manifest: Manifest, options: Options) -> Result<Ending> {
     if !options.quiet {
         report::introduce(&experiment);
     }
+    parts.check_start(&experiment, options.dry_run)?;
     if options.dry_run {
         say("everything fits; nothing was run, since this is a dry run");
         return Ok(Ending::Done);
@@ -81,6 +80,16 @@ pub fn run(manifest: Manifest, options: Options) -> Result<Ending> {
     let (resolved, lock) = (resolved(&experiment).to_toml()?, lock(&experiment)?);
     let directory = RunDirectory::create(&path, &resolved, &lock)?;
     carry_out(&parts, &mut experiment, directory, None, options, started)
+}
+
+/// A manifest of single trainings is no run's.
+pub(crate) fn refuse_standalone(manifest: &Manifest) -> Result<()> {
+    if manifest.standalone.is_none() {
+        return Ok(());
+    }
+    let failure = Failure::usage("a manifest with `[standalone]` trains architectures alone, not a supernet");
+    Err(manifest
+        .locate("standalone", failure.hint("`nshot standalone` takes it, and goes on where it was stopped")))
 }
 
 /// Goes on with a run from its last checkpoint, with the plugins of its lock.
@@ -94,6 +103,9 @@ pub fn resume(path: &Path, options: Options) -> Result<Ending> {
         let done = format!("the run in `{}` is done; there is nothing to resume", path.display());
         let hint = format!("`nshot runs show {}` shows its results", path.display());
         return Err(Failure::new(done).hint(hint));
+    }
+    if is_run(path) {
+        refuse_standalone(&Manifest::load(&path.join(MANIFEST), &[])?)?;
     }
     let directory = RunDirectory::open(path)?;
     let lock = directory.lock()?;
@@ -225,7 +237,10 @@ fn search_all(
     options: Options,
 ) -> Result<Option<search::Ended>> {
     let Some(component) = &experiment.manifest.search else { return Ok(None) };
-    let folder = search::folder(path, component.uses.component().unwrap_or("search"))?;
+    let name = component.uses.component().unwrap_or("search");
+    let folder = search::folder(path, name)?;
+    trained_run::keep_manifest(&folder, &resolved(experiment), name)?;
+    lock(experiment)?.write(&folder.join(LOCK))?;
     let top = experiment.manifest.rank.as_ref().map_or(10, |rank| rank.top);
     search::carry_out(experiment, &mut parts.searcher()?, path, &folder, top, options.quiet).map(Some)
 }

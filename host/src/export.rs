@@ -3,12 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use nshot_export::{OnnxOptions, Values};
+use nshot_graph::{Op, Statistics};
 use nshot_torch::{ParameterStore, Pass, Precision, Tensor};
 use serde::Serialize;
 
 use crate::execute::Ending;
 use crate::experiment::Experiment;
 use crate::failure::{Failure, Result};
+use crate::progress::say;
 use crate::rank::{Images, Supernets, stage_of};
 use crate::run_directory::write_atomically;
 use crate::selection::Selection;
@@ -79,6 +81,9 @@ pub fn export(run_directory: &Path, options: &Options) -> Result<Ending> {
     let experiment = &trained.experiment;
     let default = || PathBuf::from(format!("subnet.{}", options.format.extension()));
     let file = options.output.clone().unwrap_or_else(default);
+    if options.example.as_ref() == Some(&file) {
+        return Err(Failure::usage(format!("`{}` is to be both the model and the example", file.display())));
+    }
     for path in [Some(&file), options.example.as_ref()].into_iter().flatten() {
         if path.exists() && !options.force {
             let failure = Failure::new(format!("`{}` is there already", path.display()));
@@ -100,6 +105,11 @@ pub fn export(run_directory: &Path, options: &Options) -> Result<Ending> {
     }
     if let Some(example) = &options.example {
         write_example(example, experiment, &images, &subnet, &store)?;
+    }
+    if depends_on_batch(&subnet) {
+        say(
+            "note: batch norm takes the batch's own statistics: an image's logits depend on the others in its batch",
+        );
     }
     let cost = subnet.graph.live_cost();
     let exported = Exported {
@@ -130,6 +140,14 @@ impl Exported {
             self.file.display()
         ))
     }
+}
+
+/// Whether the outputs for an image depend on the other images of its batch.
+fn depends_on_batch(subnet: &Subnet) -> bool {
+    subnet.evaluation().steps.iter().any(|step| {
+        let op = &subnet.graph.node(step.node).op;
+        matches!(op, Op::BatchNorm { statistics: Statistics::Batch, .. })
+    })
 }
 
 /// A parameter of the store, by its index.

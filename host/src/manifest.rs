@@ -89,12 +89,43 @@ impl Manifest {
         Self::parse(source::read(path)?, path, overrides)
     }
 
+    /// The same, of a resolved manifest: its own paths are absolute, those of `--set` are relative to `base`.
+    ///
+    /// # Errors
+    /// As [`Manifest::load`].
+    pub fn load_at(path: &Path, base: &Path, overrides: &[(String, String)]) -> Result<Self> {
+        let (mut source, table) = Source::parse(source::read(path)?, path)?;
+        source.base = Some(base.to_owned());
+        Self::of_table(table, source, overrides)
+    }
+
     /// The same, of a text that was read from `path`.
     ///
     /// # Errors
     /// As [`Manifest::load`].
     pub fn parse(text: String, path: &Path, overrides: &[(String, String)]) -> Result<Self> {
-        let (mut source, mut table) = Source::parse(text, path)?;
+        let (source, table) = Source::parse(text, path)?;
+        Self::of_table(table, source, overrides)
+    }
+
+    /// A manifest that was made of another: `text` is what was read from `path`, and keys that were laid over it stand
+    /// in its table `laid_over`.
+    ///
+    /// # Errors
+    /// As [`Manifest::load`], pointing at the lines of `text`.
+    pub(crate) fn made(
+        table: toml::Table,
+        text: &str,
+        path: &Path,
+        laid_over: &str,
+        overrides: &[(String, String)],
+    ) -> Result<Self> {
+        let (mut source, _) = Source::parse(text.to_owned(), path)?;
+        source.laid_over = Some(laid_over.to_owned());
+        Self::of_table(table, source, overrides)
+    }
+
+    fn of_table(mut table: toml::Table, mut source: Source, overrides: &[(String, String)]) -> Result<Self> {
         overrides::apply(&mut table, overrides, &mut source)?;
         resolve::fill(&mut table, &source)?;
         let mut manifest: Self =

@@ -122,7 +122,7 @@ impl Report {
         let mut text = String::new();
         if !self.best.is_empty() {
             let _ = writeln!(text, "the best {} of {} ranked subnets:\n", self.best.len(), self.ranked);
-            let _ = writeln!(text, "{}\n", scores_table(&self.best));
+            let _ = writeln!(text, "{}", scores_table(&self.best));
         }
         for compared in &self.comparisons {
             let _ = writeln!(text, "{}", compared.text());
@@ -156,7 +156,7 @@ impl Report {
 }
 
 /// A table of scores.
-pub fn scores_table(scores: &[Score]) -> Table {
+pub fn scores_table(scores: &[Score]) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_header(["", "architecture", "accuracy", "nll", "params", "MACs"]);
@@ -175,7 +175,17 @@ pub fn scores_table(scores: &[Score]) -> Table {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    table
+    trimmed(&table)
+}
+
+/// A table's lines without spaces at their ends.
+pub(crate) fn trimmed(table: &Table) -> String {
+    let mut text = String::new();
+    for line in table.lines() {
+        text += line.trim_end();
+        text.push('\n');
+    }
+    text
 }
 
 /// The most memory that this process has held, in bytes.

@@ -38,7 +38,8 @@ pub fn create(new: &New) -> Result<PathBuf> {
         return Err(Failure::new(format!("`{}` is there already", folder.display()))
             .hint("choose another name, or another folder with --path"));
     }
-    std::fs::create_dir_all(&new.parent).map_err(|error| Failure::file("make the folder", &new.parent, &error))?;
+    std::fs::create_dir_all(&new.parent)
+        .map_err(|error| Failure::file("make the folder", &new.parent, &error))?;
     let beside = tempfile::Builder::new().prefix(".new-plugin-").tempdir_in(&new.parent);
     let beside = beside.map_err(|error| Failure::file("make a folder in", &new.parent, &error))?;
     let sdk = match &new.sdk {
@@ -71,12 +72,18 @@ fn check_name(name: &str) -> Result<()> {
     let ends = name.starts_with(|c: char| c.is_ascii_lowercase()) && !name.ends_with('-');
     // What rustc or cargo would not take as a crate's name.
     let taken = ["test", "core", "std", "self", "super", "crate", "nshot-sdk", "serde", "schemars", "vendor"];
-    if ends && name.len() <= LONGEST_NAME && name.chars().all(plain) && !name.contains("--") && !taken.contains(&name) {
+    if ends
+        && name.len() <= LONGEST_NAME
+        && name.chars().all(plain)
+        && !name.contains("--")
+        && !taken.contains(&name)
+    {
         return Ok(());
     }
     let shown: String = name.chars().take(LONGEST_NAME).collect();
-    Err(Failure::usage(format!("`{shown}` cannot be a plugin's name"))
-        .hint(format!("expected 1 to {LONGEST_NAME} of the characters a-z, 0-9 and `-`, such as `my-sampler`")))
+    Err(Failure::usage(format!("`{shown}` cannot be a plugin's name")).hint(format!(
+        "expected 1 to {LONGEST_NAME} of the characters a-z, 0-9 and `-`, such as `my-sampler`"
+    )))
 }
 
 fn given_sdk(sdk: &Path) -> Result<String> {
@@ -202,7 +209,10 @@ mod tests {
             let made = create(&New { kind, ..new(&format!("my-{kind}"), folder.path()) }).unwrap();
             for file in ["Cargo.toml", "README.md", "run.toml", "src/lib.rs", ".gitignore"] {
                 let text = std::fs::read_to_string(made.join(file)).unwrap();
-                assert!(!text.contains("{{") || file == "src/lib.rs" && !text.contains("{{n"), "{file}: {text}");
+                assert!(
+                    !text.contains("{{") || file == "src/lib.rs" && !text.contains("{{n"),
+                    "{file}: {text}"
+                );
             }
             let run = std::fs::read_to_string(made.join("run.toml")).unwrap();
             assert_eq!(run.matches("path = \".\"").count(), 1, "{run}");

@@ -23,7 +23,7 @@ use crate::experiment::Experiment;
 use crate::failure::{Failure, Result};
 use crate::progress::{Figures, Progress};
 use crate::rank::{Appender, Images, Score, Scorer, Supernets, stage_of, whole_lines};
-use crate::report::scores_table;
+use crate::report::{scores_table, trimmed};
 use crate::run_directory::{sync_folder, write_atomically};
 use crate::selection::Architecture;
 use crate::signals::{self, Signal};
@@ -36,6 +36,8 @@ pub use command::{Options, search};
 pub const SEARCHES: &str = "search";
 /// Every scored subnet.
 const CANDIDATES: &str = "candidates.csv";
+/// So many of the front are printed.
+const SHOWN: usize = 20;
 /// The best, at the end.
 const RESULT: &str = "result.json";
 
@@ -50,8 +52,20 @@ pub struct Searched {
     pub scored: usize,
     /// The best of them, best first.
     pub best: Vec<Score>,
-    /// Those that no other beats in accuracy at as few multiply-accumulates, by falling accuracy.
-    pub front: Vec<Score>,
+    /// The measure of the front: the searcher's setting `cost`, or `macs`.
+    pub cost: String,
+    /// Those that no other beats in accuracy at as low a cost, by falling accuracy.
+    pub front: Vec<OnFront>,
+}
+
+/// A subnet on the front.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct OnFront {
+    /// Its cost.
+    pub cost: f64,
+    /// Its score.
+    #[serde(flatten)]
+    pub score: Score,
 }
 
 /// How a search ended.
@@ -107,12 +121,16 @@ pub fn carry_out(
     }
     progress.finish("");
     rounds.draw(folder)?;
+    let setting = experiment.manifest.search.as_ref().and_then(|table| table.settings.get("cost")?.as_str());
+    let known = |name: &&str| experiment.space.measures().contains(name);
+    let cost = setting.filter(known).unwrap_or("macs").to_owned();
     let searched = Searched {
         searcher: searcher.identity().name.clone(),
         rounds: rounds.count(),
         scored: pool.order.len(),
         best: pool.best(top),
-        front: pool.front(),
+        front: pool.front(&cost)?,
+        cost,
     };
     write_atomically(&folder.join(RESULT), &serde_json::to_vec_pretty(&searched)?)?;
     sync_folder(folder)?;
@@ -188,17 +206,22 @@ impl<'a> Pool<'a> {
         scores
     }
 
-    /// Those that no other beats in accuracy at as few multiply-accumulates.
-    fn front(&self) -> Vec<Score> {
-        let mut least = u64::MAX;
-        let better = |score: &Score| {
-            let on_front = score.macs < least;
-            least = least.min(score.macs);
+    /// Those that no other beats in accuracy at as low a cost.
+    fn front(&self, cost: &str) -> Result<Vec<OnFront>> {
+        let mut all = Vec::with_capacity(self.order.len());
+        for architecture in &self.order {
+            let value = self.experiment.space.complexity(architecture, cost);
+            let cost = value.map_err(|refusal| Failure::new(refusal.text()))?;
+            all.push(OnFront { cost, score: self.known[architecture].clone() });
+        }
+        all.sort_by(|a, b| b.score.accuracy().total_cmp(&a.score.accuracy()).then(a.cost.total_cmp(&b.cost)));
+        let mut least = f64::INFINITY;
+        all.retain(|entry| {
+            let on_front = entry.cost < least;
+            least = least.min(entry.cost);
             on_front
-        };
-        let mut all = self.best(usize::MAX);
-        all.sort_by(|a, b| b.accuracy().total_cmp(&a.accuracy()).then(a.macs.cmp(&b.macs)));
-        all.into_iter().filter(better).collect()
+        });
+        Ok(all)
     }
 }
 
@@ -211,16 +234,19 @@ impl Searched {
             self.searcher,
             self.best.len()
         );
-        text += &format!("{}\n\n", scores_table(&self.best));
-        const SHOWN: usize = 20;
-        text += "accuracy against MACs: no other is as good at fewer";
-        text += &if self.front.len() > SHOWN {
-            format!(" (the first {SHOWN} of {})\n\n", self.front.len())
-        } else {
-            "\n\n".to_owned()
-        };
-        let shown = &self.front[..self.front.len().min(SHOWN)];
-        text + &format!("{}\n", scores_table(shown))
+        text += &format!("{}\n", scores_table(&self.best));
+        text += &format!("accuracy against {}: no other is as good at less", self.cost);
+        let (all, shown) = (self.front.len(), self.front.len().min(SHOWN));
+        text += &if all > shown { format!(" (the first {shown} of {all})\n\n") } else { "\n\n".to_owned() };
+        let mut table = comfy_table::Table::new();
+        table.load_style(comfy_table::presets::NOTHING);
+        table.set_header(["", "architecture", "accuracy", &self.cost]);
+        for (index, entry) in self.front[..shown].iter().enumerate() {
+            let accuracy = format!("{:.2} %", 100.0 * entry.score.accuracy());
+            let number = (index + 1).to_string();
+            table.add_row([number, entry.score.architecture.clone(), accuracy, entry.cost.to_string()]);
+        }
+        text + &trimmed(&table) + "\n"
     }
 }
 

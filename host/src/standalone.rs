@@ -18,14 +18,16 @@ use std::sync::mpsc;
 use std::time::Instant;
 
 use crate::execute::{self, Ending};
-use crate::experiment::Parts;
+use crate::experiment::{Experiment, Parts};
 use crate::failure::{Failure, Result};
 use crate::manifest::Manifest;
 use crate::plugins::Plugins;
 use crate::progress::{Figures, Progress, duration, say};
+use crate::rank;
 use crate::run_directory::{RunDirectory, State, Status, is_run};
 use crate::selection::Architecture;
 use crate::signals::{self, Signal};
+use crate::trained_run;
 use trained::Journal;
 
 pub use table::Summary;
@@ -35,6 +37,8 @@ pub use table::Summary;
 pub struct Options {
     /// Trainings beside each other.
     pub jobs: usize,
+    /// Check everything, then stop.
+    pub dry_run: bool,
     /// No progress.
     pub quiet: bool,
     /// The result as JSON.
@@ -66,16 +70,29 @@ pub fn run(manifest: Manifest, options: Options) -> Result<Ending> {
     let pins = if goes_on { Some(crate::run_directory::Lock::read(&path.join("lock.json"))?) } else { None };
     let parts = Parts::open(manifest, &plugins, pins.as_ref().map(|lock| &lock.components))?;
     let experiment = parts.experiment(parts.manifest.clone())?;
+    check(&experiment)?;
     let resolved = execute::resolved(&experiment).to_toml()?;
+    let kept = if goes_on {
+        compare(&path, &resolved).and_then(|()| select::kept(&experiment, &path))?
+    } else {
+        None
+    };
+    let selected = kept.map_or_else(|| select::architectures(&experiment, &config), Ok)?;
+    if options.dry_run {
+        let trainings = selected.len() * config.seeds.len();
+        say(&format!(
+            "everything fits; none of the {trainings} trainings was started, since this is a dry run"
+        ));
+        return Ok(Ending::Done);
+    }
     let directory = if goes_on {
-        compare(&path, &resolved)?;
         let directory = RunDirectory::open(&path)?;
         execute::compare(&directory.lock()?, &experiment)?;
         directory
     } else {
         RunDirectory::create(&path, &resolved, &execute::lock(&experiment)?)?
     };
-    let selected = select::architectures(&experiment, &config, &directory)?;
+    select::keep(&experiment, &directory, &selected)?;
     let mut jobs = Vec::with_capacity(selected.len() * config.seeds.len());
     for architecture in selected {
         let text = experiment.space.to_text(&architecture)?;
@@ -110,22 +127,26 @@ pub fn run(manifest: Manifest, options: Options) -> Result<Ending> {
 fn compare(path: &Path, resolved: &str) -> Result<()> {
     let file = path.join(crate::run_directory::MANIFEST);
     let there = std::fs::read_to_string(&file).map_err(|error| Failure::file("read", &file, &error))?;
-    // Where the run lies is no part of what it computes.
-    let lines = |text: &str| {
-        let lines = text.lines().filter(|line| !line.starts_with("directory = "));
-        lines.map(str::to_owned).collect::<Vec<_>>()
-    };
-    let (there, here) = (lines(&there), lines(resolved));
-    if there == here {
-        return Ok(());
-    }
-    let differs = here
-        .iter()
-        .find(|line| !there.contains(line))
-        .or_else(|| there.iter().find(|line| !here.contains(line)));
-    let differs = differs.map_or(String::new(), |line| format!(": `{line}`"));
-    Err(Failure::new(format!("the run directory `{}` is of another manifest{differs}", path.display()))
+    let Some(differs) = trained_run::difference(&there, resolved) else { return Ok(()) };
+    Err(Failure::new(format!("the run directory `{}` is of another manifest: {differs}", path.display()))
         .hint("give another `--directory`, or remove it"))
+}
+
+/// Checks before the first training what the last step of each would find.
+fn check(experiment: &Experiment) -> Result<()> {
+    let manifest = &experiment.manifest;
+    if experiment.data.rank_len() == 0 {
+        let failure =
+            Failure::usage("no images are held for ranking: there is nothing to score a network on");
+        return Err(
+            manifest.locate("data.split.rank", failure.hint("set `data.split.rank`, or `data.rank_from`"))
+        );
+    }
+    if manifest.train.stop_after.is_some() {
+        let failure = Failure::usage("`stop_after` is of a run; a training alone has its whole length");
+        return Err(manifest.locate("train.stop_after", failure));
+    }
+    rank::check(experiment)
 }
 
 /// Trains what is not done yet. Returns the signal that stopped it, if one did.

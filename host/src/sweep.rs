@@ -13,8 +13,8 @@ mod table;
 
 use std::path::{Path, PathBuf};
 
-use crate::execute::Ending;
-use crate::experiment::Experiment;
+use crate::execute::{self, Ending};
+use crate::experiment::{Experiment, Parts};
 use crate::failure::{Failure, Result};
 use crate::manifest::Manifest;
 use crate::plugins::Plugins;
@@ -110,8 +110,8 @@ fn check(runs: &[Run], quiet: bool) -> Result<()> {
             continue;
         }
         checked.push(&run.method);
-        let experiment = Experiment::open(run.manifest.clone(), &plugins, None);
-        let experiment = experiment.and_then(|experiment| rank::check(&experiment).map(|()| experiment));
+        execute::refuse_standalone(&run.manifest)?;
+        let experiment = open(run, &plugins);
         let experiment =
             experiment.map_err(|failure| failure.context(&format!("method `{}`", run.method)))?;
         if !quiet {
@@ -119,6 +119,14 @@ fn check(runs: &[Run], quiet: bool) -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn open(run: &Run, plugins: &Plugins) -> Result<Experiment> {
+    let parts = Parts::open(run.manifest.clone(), plugins, None)?;
+    let experiment = parts.experiment(run.manifest.clone())?;
+    rank::check(&experiment)?;
+    parts.check_start(&experiment, true)?;
+    Ok(experiment)
 }
 
 /// Keeps a run's manifest; a folder with another one is refused.

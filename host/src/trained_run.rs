@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::checkpoint::Checkpoints;
+use crate::execute;
 use crate::experiment::{Experiment, Parts};
 use crate::failure::{Failure, Result};
 use crate::manifest::Manifest;
@@ -34,7 +35,8 @@ impl TrainedRun {
         }
         let directory = RunDirectory::open(path)?;
         let lock = directory.lock()?;
-        let manifest = Manifest::load(&directory.join(MANIFEST), overrides)?;
+        let manifest = Manifest::load_at(&directory.join(MANIFEST), Path::new("."), overrides)?;
+        execute::refuse_standalone(&manifest)?;
         let mut pins = lock.components.clone();
         if overrides.iter().any(|(key, _)| key == "search" || key.starts_with("search.use")) {
             pins.remove("search");
@@ -61,10 +63,33 @@ impl TrainedRun {
 /// Keeps a manifest in the folder of what is done with it; another manifest's folder is refused.
 pub(crate) fn keep_manifest(folder: &Path, manifest: &Manifest, name: &str) -> Result<()> {
     let (path, text) = (folder.join(MANIFEST), manifest.to_toml()?);
-    match std::fs::read_to_string(&path) {
-        Ok(there) if there == text => Ok(()),
-        Ok(_) => Err(Failure::new(format!("`{name}` was done with other settings in this run"))
-            .hint(format!("give this one another `--name`, or remove `{}`", folder.display()))),
-        Err(_) => write_atomically(&path, text.as_bytes()),
+    let Ok(there) = std::fs::read_to_string(&path) else { return write_atomically(&path, text.as_bytes()) };
+    let Some(differs) = difference(&there, &text) else { return Ok(()) };
+    Err(Failure::new(format!("`{name}` was done with other settings in this run: {differs}"))
+        .hint(format!("give this one another `--name`, or remove `{}`", folder.display())))
+}
+
+/// What failed before anything came of it leaves no settings behind that the next one would have to have.
+pub(crate) fn forget_manifest(folder: &Path) {
+    // What was wrong is told anyway; a file that stays is told of next time.
+    let _ = std::fs::remove_file(folder.join(MANIFEST));
+}
+
+/// A line in which two resolved manifests differ; where the run lies is no part of what it computes.
+pub(crate) fn difference(there: &str, here: &str) -> Option<String> {
+    let lines = |text: &str| {
+        let lines = text.lines().filter(|line| !line.starts_with("directory = "));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let (there, here) = (lines(there), lines(here));
+    if there == here {
+        return None;
+    }
+    let missing = |of: &[String], from: &[String]| of.iter().find(|line| !from.contains(line)).cloned();
+    match (missing(&there, &here), missing(&here, &there)) {
+        (Some(there), Some(here)) => Some(format!("`{there}`, now `{here}`")),
+        (Some(there), None) => Some(format!("`{there}`, now none")),
+        (None, Some(here)) => Some(format!("none, now `{here}`")),
+        (None, None) => Some("their order".to_owned()),
     }
 }

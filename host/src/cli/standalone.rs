@@ -18,6 +18,9 @@ use super::Outcome;
 pub(super) struct Arguments {
     /// The manifest, a TOML file.
     manifest: PathBuf,
+    /// Check everything, say how many trainings there are, and stop before the first.
+    #[arg(long)]
+    dry_run: bool,
     /// Another value for a key of the manifest: a TOML value, else a text. May be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = parse_override)]
     overrides: Vec<(String, String)>,
@@ -39,7 +42,8 @@ pub(super) fn main(arguments: &Arguments) -> Outcome {
     let manifest = load(arguments)?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let jobs = arguments.jobs.map_or_else(|| (cores / manifest.run.threads).max(1), usize::from);
-    let options = standalone::Options { jobs, quiet: arguments.quiet, json: arguments.json };
+    let (dry_run, quiet, json) = (arguments.dry_run, arguments.quiet, arguments.json);
+    let options = standalone::Options { jobs, dry_run, quiet, json };
     signals::install()?;
     standalone::run(manifest, options).map(Ending::exit_status)
 }

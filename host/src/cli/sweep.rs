@@ -15,7 +15,7 @@ use super::Outcome;
 /// process of its own with its own run directory. A run that fails is kept apart. Given again, the command does what is
 /// not done yet.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:  nshot sweep examples/sweep.toml --jobs 2")]
+#[command(after_help = "Example:  nshot sweep examples/table1-mini.toml --jobs 2")]
 pub(super) struct Arguments {
     /// The manifest, a TOML file.
     manifest: PathBuf,

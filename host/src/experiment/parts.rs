@@ -125,6 +125,29 @@ impl Parts {
         made.planned()
     }
 
+    /// Starts components that were made for this alone, to learn what they refuse at their start: the searcher, which a
+    /// run comes to last, and with `all` the others too.
+    ///
+    /// # Errors
+    /// A component refuses the run.
+    pub fn check_start(&self, experiment: &Experiment, all: bool) -> Result<()> {
+        let manifest = &self.manifest;
+        if self.searcher.is_some() {
+            let view = experiment.run_view("search", None);
+            manifest.located("search", self.searcher()?.start(&view))?;
+        }
+        if !all {
+            return Ok(());
+        }
+        let view = |table| experiment.run_view(table, Some(0));
+        manifest.located("sampler", self.sampler.sampler()?.start(&view("sampler")))?;
+        if let Some(groups) = &self.groups {
+            manifest.located("state", groups.state_groups()?.start(&view("state")))?;
+        }
+        manifest.located("scheduler", self.scheduler.lr_scheduler()?.start(&view("scheduler")))?;
+        manifest.located("optimizer", self.optimizer.optimizer()?.start(&view("optimizer")))
+    }
+
     /// Makes the searcher of the manifest's `[search]`.
     ///
     /// # Errors

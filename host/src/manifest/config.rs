@@ -153,6 +153,9 @@ pub struct RankConfig {
     /// The table's columns of accuracies: one, or a list. Default: `accuracy`, or the only one that there is.
     #[serde(default, deserialize_with = "one_or_more", skip_serializing_if = "Vec::is_empty")]
     pub column: Vec<String>,
+    /// Classes of the task that each of the columns is of, for what counts as chance. Default: those of the data.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<u32>,
     /// The table's column that marks the architectures to compare on with `1` or `true`. Default: all are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subset: Option<String>,

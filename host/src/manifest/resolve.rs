@@ -149,10 +149,21 @@ fn rank_list(manifest: &Manifest) -> Result<()> {
 /// What is said of a table needs one.
 fn rank_table(manifest: &Manifest) -> Result<()> {
     let Some(rank) = &manifest.rank else { return Ok(()) };
-    let orphan = match (&rank.table, &rank.subset, &rank.column[..]) {
-        (Some(_), ..) | (None, None, []) => return Ok(()),
-        (None, Some(_), _) => "rank.subset",
-        (None, None, _) => "rank.column",
+    let orphan = match (&rank.table, &rank.subset, &rank.column[..], &rank.classes[..]) {
+        (Some(_), _, columns, classes) if classes.is_empty() || classes.len() == columns.len().max(1) => {
+            return Ok(());
+        }
+        (Some(_), _, columns, classes) => {
+            let (found, expected) = (classes.len(), columns.len().max(1));
+            let wrong = Failure::usage(format!(
+                "`rank.classes` has {found} numbers, expected {expected}, one a column"
+            ));
+            return Err(manifest.locate("rank.classes", wrong));
+        }
+        (None, None, [], []) => return Ok(()),
+        (None, Some(_), ..) => "rank.subset",
+        (None, None, [], _) => "rank.classes",
+        (None, None, ..) => "rank.column",
     };
     let wrong = Failure::usage(format!("`{orphan}` is of a table, but `[rank]` has no `table`"));
     Err(manifest.locate(orphan, wrong))

@@ -21,6 +21,10 @@ pub(super) struct Source {
     pub(super) path: PathBuf,
     text: String,
     places: BTreeMap<String, Place>,
+    /// The folder that relative paths start from, if it is not the file's.
+    pub(super) base: Option<PathBuf>,
+    /// The table in the file whose keys were laid over the others.
+    pub(super) laid_over: Option<String>,
     /// The keys that `--set` gave, each with the argument.
     overrides: Vec<(String, String)>,
 }
@@ -88,6 +92,9 @@ impl Source {
 
     /// The folder that relative paths start from.
     pub(super) fn base(&self) -> &Path {
+        if let Some(base) = &self.base {
+            return base;
+        }
         match self.path.parent() {
             Some(folder) if folder != Path::new("") => folder,
             _ => Path::new("."),
@@ -133,7 +140,9 @@ impl Source {
 
     /// The last `--set` that gave this key, a table around it, or a table of this name that the file has not.
     fn argument(&self, key: &str) -> Option<&str> {
-        let absent = !self.places.contains_key(key);
+        let laid_over = || self.laid_over.as_ref().map(|table| format!("{table}.{key}"));
+        let absent =
+            !self.places.contains_key(key) && !laid_over().is_some_and(|key| self.places.contains_key(&key));
         let blamed = |given: &str| within(key, given) || (absent && within(given, key));
         let given = self.overrides.iter().rev().find(|(given, _)| blamed(given));
         given.map(|(_, argument)| argument.as_str())
@@ -141,6 +150,11 @@ impl Source {
 
     /// The place of a key, or of the nearest table around it, and whether it is the key's own.
     fn place(&self, key: &str) -> Option<(&Place, bool)> {
+        if let Some(place) =
+            self.laid_over.as_ref().and_then(|table| self.places.get(&format!("{table}.{key}")))
+        {
+            return Some((place, true));
+        }
         let mut part = key;
         loop {
             if let Some(place) = self.places.get(part) {

@@ -53,7 +53,7 @@ pub fn rank(run_directory: &Path, options: &Options) -> Result<Ending> {
     check(&experiment)?;
     let folder = run_directory.join(RANKINGS).join(&options.name);
     std::fs::create_dir_all(&folder).map_err(|error| Failure::file("create", &folder, &error))?;
-    trained_run::keep_manifest(&folder, &experiment.manifest, &options.name)?;
+    trained_run::keep_manifest(&folder, &execute::resolved(&experiment), &options.name)?;
     execute::lock(&experiment)?.write(&folder.join(LOCK))?;
     let quiet = execute::Options { quiet: options.quiet, ..execute::Options::default() };
     let scores = match execute::rank_all(&experiment, run_directory, &folder, quiet)? {
@@ -71,7 +71,7 @@ pub fn rank(run_directory: &Path, options: &Options) -> Result<Ending> {
         return Ok(Ending::Done);
     }
     let mut text = format!("the best {} of {} ranked subnets:\n\n", result.best.len(), result.ranked);
-    text += &format!("{}\n\n", scores_table(&result.best));
+    text += &format!("{}\n", scores_table(&result.best));
     for compared in &result.comparisons {
         text += &format!("{}\n", compared.text());
     }

@@ -128,11 +128,12 @@ fn rows<'a>(
 /// A file cannot be written.
 pub fn compare(experiment: &Experiment, scores: &[Score], directory: &Path) -> Result<Vec<Compared>> {
     let Some(table) = &experiment.truth else { return Ok(Vec::new()) };
+    let classes = experiment.manifest.rank.as_ref().map_or(&[][..], |rank| &rank.classes);
     let mut compared = Vec::new();
     for (index, column) in table.columns().iter().enumerate() {
         let rows = rows(experiment, table, scores, index)?;
         let options = CompareOptions {
-            classes: experiment.data.classes() as u32,
+            classes: classes.get(index).copied().unwrap_or(experiment.data.classes() as u32),
             seed: experiment.manifest.seed.sampling,
             ..CompareOptions::default()
         };

@@ -18,7 +18,8 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
         .prefix(".new-")
         .permissions(std::fs::Permissions::from_mode(0o644))
         .tempfile_in(folder)
-        .map_err(failed)?;
+        // Its own name, which nobody knows, is in the text of the error.
+        .map_err(|error| failed(error.kind().into()))?;
     beside.write_all(bytes).map_err(failed)?;
     beside.as_file().sync_all().map_err(failed)?;
     beside.persist(path).map_err(|error| failed(error.error))?;

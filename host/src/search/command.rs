@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::rounds::STATE;
 use super::{Ended, carry_out, folder};
 use crate::execute::{self, Ending};
 use crate::failure::{Failure, Result};
@@ -40,11 +41,15 @@ pub fn search(run_directory: &Path, options: &Options) -> Result<Ending> {
     let name = options.name.clone().or_else(|| component.uses.component().map(str::to_owned));
     let name = name.unwrap_or_else(|| "search".to_owned());
     let folder = folder(run_directory, &name)?;
-    trained_run::keep_manifest(&folder, &experiment.manifest, &name)?;
+    trained_run::keep_manifest(&folder, &execute::resolved(&experiment), &name)?;
     execute::lock(&experiment)?.write(&folder.join(LOCK))?;
     let top = experiment.manifest.rank.as_ref().map_or(10, |rank| rank.top);
     let mut searcher = parts.searcher()?;
-    match carry_out(&experiment, &mut searcher, run_directory, &folder, top, options.quiet)? {
+    let ended = carry_out(&experiment, &mut searcher, run_directory, &folder, top, options.quiet);
+    if ended.is_err() && !folder.join(STATE).exists() {
+        trained_run::forget_manifest(&folder);
+    }
+    match ended? {
         Ended::Done(searched) if options.json => stdout::print_json(&searched)?,
         Ended::Done(searched) => {
             stdout::print(&format!("{}\nfolder     {}\n", searched.text(), folder.display()))?;

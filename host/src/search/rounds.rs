@@ -11,7 +11,8 @@ use crate::selection::Architecture;
 
 const ROUNDS: &str = "rounds.csv";
 const PICTURE: &str = "rounds.svg";
-const STATE: &str = "state.json";
+/// What a search goes on from.
+pub(super) const STATE: &str = "state.json";
 
 /// What a search goes on from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,6 +1,7 @@
 //! Which architectures are trained: listed, or drawn so that they spread evenly over a measure.
 
 use std::collections::HashSet;
+use std::path::Path;
 
 use nshot_data::random::Key;
 use nshot_graph::{Mode, Op};
@@ -23,16 +24,25 @@ const WHOLE: f64 = 50_000.0;
 /// Of a larger one, so many are drawn for each that is wanted.
 const DRAWS: u64 = 20;
 
-/// The architectures; a directory that has its list already keeps to it.
-pub(super) fn architectures(
+/// The architectures that a directory keeps, if it has its list already.
+pub(super) fn kept(experiment: &Experiment, directory: &Path) -> Result<Option<Vec<Architecture>>> {
+    let path = directory.join(ARCHITECTURES);
+    path.exists().then(|| rank::read_list(&experiment.space, &path)).transpose()
+}
+
+/// Keeps the list.
+pub(super) fn keep(
     experiment: &Experiment,
-    config: &StandaloneConfig,
     directory: &RunDirectory,
-) -> Result<Vec<Architecture>> {
-    let kept = directory.join(ARCHITECTURES);
-    if kept.exists() {
-        return rank::read_list(&experiment.space, &kept);
-    }
+    selected: &[Architecture],
+) -> Result<()> {
+    let texts = selected.iter().map(|architecture| experiment.space.to_text(architecture));
+    let texts = texts.collect::<Result<Vec<_>>>()?.join("\n");
+    directory.write(ARCHITECTURES, (texts + "\n").as_bytes())
+}
+
+/// The architectures that the manifest lists, or draws.
+pub(super) fn architectures(experiment: &Experiment, config: &StandaloneConfig) -> Result<Vec<Architecture>> {
     let manifest = &experiment.manifest;
     let selected = match &config.architectures {
         Some(list) => {
@@ -44,9 +54,6 @@ pub(super) fn architectures(
             manifest.located("standalone", spread)?
         }
     };
-    let texts = selected.iter().map(|architecture| experiment.space.to_text(architecture));
-    let texts = texts.collect::<Result<Vec<_>>>()?.join("\n");
-    directory.write(ARCHITECTURES, (texts + "\n").as_bytes())?;
     Ok(selected)
 }
 

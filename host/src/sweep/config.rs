@@ -33,6 +33,7 @@ pub struct Matrix {
 #[derive(Debug, Clone)]
 pub struct Sweep {
     path: PathBuf,
+    text: String,
     base: Table,
     overrides: Vec<(String, String)>,
     /// `[matrix]`.
@@ -59,6 +60,8 @@ impl Sweep {
             ));
         };
         let order = order(&text);
+        check_seeds(matrix.get("seeds"))
+            .map_err(|text| Failure::usage(format!("{shown}: `matrix.seeds` {text}")))?;
         let matrix: Matrix = serde_path_to_error::deserialize(matrix).map_err(|error| {
             let at = error.path().to_string();
             Failure::usage(format!("{shown}: `matrix.{at}`: {}", error.into_inner().message()))
@@ -73,7 +76,7 @@ impl Sweep {
         let of_run = |key: &str| run.and_then(|run| run.get(key)).and_then(Value::as_str).map(str::to_owned);
         let name = of_run("name").unwrap_or_else(|| stem.to_owned());
         let directory = of_run("directory").map_or_else(|| Path::new("sweeps").join(&name), PathBuf::from);
-        Ok(Self { path: path.to_owned(), base, overrides: overrides.to_vec(), matrix, directory })
+        Ok(Self { path: path.to_owned(), text, base, overrides: overrides.to_vec(), matrix, directory })
     }
 
     /// The runs, seed by seed, so that a sweep that is stopped early has pairs.
@@ -100,7 +103,8 @@ impl Sweep {
                 run.insert("seed".to_owned(), Value::Integer(seed as i64));
                 run.insert("name".to_owned(), Value::String(name.clone()));
                 run.insert("directory".to_owned(), Value::String(directory.display().to_string()));
-                let manifest = Manifest::parse(toml::to_string(&table)?, &self.path, &self.overrides);
+                let laid_over = format!("matrix.methods.{method}");
+                let manifest = Manifest::made(table, &self.text, &self.path, &laid_over, &self.overrides);
                 let manifest = manifest.map_err(|failure| failure.context(&format!("method `{method}`")))?;
                 let (file, log) = (folder.join(format!("{name}.toml")), folder.join(format!("{name}.log")));
                 runs.push((index, Run { method: method.clone(), seed, manifest, file, log, directory }));
@@ -113,19 +117,25 @@ impl Sweep {
 
 impl Matrix {
     fn seeds_of(&self, method: &str) -> Result<Vec<u64>, String> {
-        let seeds = match self.methods[method].get("seeds") {
-            None => self.seeds.clone(),
-            Some(own) => own
-                .clone()
-                .try_into()
-                .map_err(|_| "`seeds` is to be a list of whole numbers from 0".to_owned())?,
-        };
-        let twice = seeds.iter().enumerate().any(|(index, seed)| seeds[..index].contains(seed));
-        if seeds.is_empty() || twice || seeds.iter().any(|seed| i64::try_from(*seed).is_err()) {
-            return Err("`seeds` is to hold different seeds, at least one".to_owned());
-        }
-        Ok(seeds)
+        let Some(own) = self.methods[method].get("seeds") else { return Ok(self.seeds.clone()) };
+        check_seeds(Some(own)).map_err(|text| format!("`seeds` {text}"))?;
+        own.clone().try_into().map_err(|_| "`seeds` is no list of seeds".to_owned())
     }
+}
+
+/// Different whole numbers from 0, at least one.
+fn check_seeds(seeds: Option<&Value>) -> Result<(), String> {
+    let expected = "expected a list of different whole numbers from 0, such as [0, 1, 2]";
+    let Some(seeds) = seeds else { return Err(format!("is missing, {expected}")) };
+    let Some(list) = seeds.as_array().filter(|list| !list.is_empty()) else {
+        return Err(format!("is {seeds}, {expected}"));
+    };
+    for (index, seed) in list.iter().enumerate() {
+        if !seed.as_integer().is_some_and(|seed| seed >= 0) || list[..index].contains(seed) {
+            return Err(format!("has {seed} in it, {expected}"));
+        }
+    }
+    Ok(())
 }
 
 fn check(matrix: &Matrix) -> Result<(), String> {
@@ -157,6 +167,14 @@ fn check(matrix: &Matrix) -> Result<(), String> {
 /// Lays a method's tables over the manifest.
 fn lay_over(table: &mut Table, changes: &Table) -> Result<(), String> {
     for (name, change) in changes.iter().filter(|(name, _)| *name != "seeds") {
+        if name == "matrix" || name == "standalone" {
+            return Err(format!("`[{name}]` is no table of a run's manifest"));
+        }
+        if let Some(key) =
+            ["seed", "name", "directory"].iter().find(|key| name == "run" && change.get(key).is_some())
+        {
+            return Err(format!("`run.{key}` is not the method's: the sweep gives each run its own"));
+        }
         let Value::Table(change) = change else {
             return Err(format!(
                 "`{name}` is to be a table of the manifest, such as `scheduler = {{ use = \"calr\" }}`"

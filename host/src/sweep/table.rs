@@ -179,11 +179,7 @@ impl Table {
                 table.add_row([format!("  − {}", self.plain), String::new()].into_iter().chain(cells));
             }
         }
-        let mut text = String::new();
-        for line in table.to_string().lines() {
-            text += line.trim_end();
-            text.push('\n');
-        }
+        let text = crate::report::trimmed(&table);
         let note = "mean ± sample deviation over the seeds; below it the difference to the plain method, paired by seed, \
              with its 95 % interval by Student's t";
         text + "\n" + note + "\n"

@@ -51,10 +51,11 @@ impl Header {
                 let distance = |other: &&String| strsim::damerau_levenshtein(other, name);
                 let near = |other: &&String| strsim::normalized_damerau_levenshtein(other, name) >= 0.5;
                 let nearest = self.names.iter().take(MAX_LISTED).filter(near).min_by_key(distance);
-                let hint = match (nearest, key) {
-                    (Some(nearest), _) => format!("did you mean {}?", quoted(nearest)),
-                    (None, "") => format!("name the column of architectures {}", quoted(name)),
-                    (None, key) => format!("set `{key}` to one of them"),
+                let hint = match nearest {
+                    // Nobody chose this name: another column is no slip of it.
+                    _ if key.is_empty() => format!("name the column of architectures {}", quoted(name)),
+                    Some(nearest) => format!("did you mean {}?", quoted(nearest)),
+                    None => format!("set `{key}` to one of them"),
                 };
                 Err(self.wrong(key, format!("has no column {}", quoted(name)), hint))
             }
