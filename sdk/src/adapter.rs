@@ -3,7 +3,7 @@
 //! A panic that left one of these methods would end the process, so every call, constructors and `drop`
 //! included, is caught here.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
@@ -27,13 +27,19 @@ use crate::space::SearchSpace;
 
 thread_local! {
     static PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs a method of the author's. A plugin has its own copy of the standard library, so the hook is its own too.
+/// Runs a method of the author's. A plugin has its own copy of the standard library, so the hook is its own too; panics
+/// outside of such calls go to the hook that was there before.
 pub(crate) fn guard<T>(call: impl FnOnce() -> Result<T>) -> AbiResult<T> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
-        std::panic::set_hook(Box::new(|info| {
+        let outside = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if !GUARDED.get() {
+                return outside(info);
+            }
             let payload = info.payload();
             let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
             let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
@@ -43,7 +49,10 @@ pub(crate) fn guard<T>(call: impl FnOnce() -> Result<T>) -> AbiResult<T> {
             PANIC.set(Some(format!("panicked{place}: {text}")));
         }));
     });
-    match catch_unwind(AssertUnwindSafe(call)) {
+    let before = GUARDED.replace(true);
+    let ended = catch_unwind(AssertUnwindSafe(call));
+    GUARDED.set(before);
+    match ended {
         Ok(Ok(value)) => RResult::ROk(value),
         Ok(Err(error)) => RResult::RErr(error.0),
         Err(payload) => {

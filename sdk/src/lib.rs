@@ -62,6 +62,9 @@
 //! from the host's stream only ([`Random`]), and gives its state back as bytes (`save`, `load`), so that a run can
 //! stop and resume bit for bit. It logs with `tracing`, and figures with [`log::scalar`]. A panic is no
 //! catastrophe: the host ends the run with an error that names the component.
+//!
+//! With the feature `testing`, in `[dev-dependencies]`, the module `testing` runs a component in a plugin's own tests,
+//! without a host and without libtorch.
 
 #[allow(clippy::wrong_self_convention)]
 mod adapter;
@@ -84,6 +87,8 @@ mod searcher;
 mod settings;
 #[allow(clippy::wrong_self_convention)]
 mod space;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use attributes::{Attributes, IntoAttribute};
 pub use declare::{Choice, Declare, Init, Role};

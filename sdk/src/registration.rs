@@ -136,28 +136,44 @@ extern "C" fn search_space(
     settings: RStr<'_>,
     task: TaskRef<'_>,
 ) -> AbiResult<SearchSpaceBox> {
-    guard(|| match find(name.as_str(), "search-space")?.make {
-        Make::SearchSpace(make) => make(settings.as_str(), &task),
-        _ => Err(Error::new("registered under another kind")),
-    })
+    guard(|| find(name.as_str(), "search-space")?.make_search_space(settings.as_str(), &task))
+}
+
+const OTHER_KIND: &str = "registered under another kind";
+
+impl Entry {
+    /// Makes the search space that is registered here.
+    pub(crate) fn make_search_space(&self, settings: &str, task: &TaskRef<'_>) -> Result<SearchSpaceBox> {
+        match self.make {
+            Make::SearchSpace(make) => make(settings, task),
+            _ => Err(Error::new(OTHER_KIND)),
+        }
+    }
 }
 
 macro_rules! constructor {
-    ($function:ident, $kind:literal, $variant:ident, $object:ty) => {
+    ($function:ident, $make:ident, $kind:literal, $variant:ident, $object:ty) => {
+        impl Entry {
+            /// Makes the component that is registered here.
+            pub(crate) fn $make(&self, settings: &str) -> Result<$object> {
+                match self.make {
+                    Make::$variant(make) => make(settings),
+                    _ => Err(Error::new(OTHER_KIND)),
+                }
+            }
+        }
+
         extern "C" fn $function(name: RStr<'_>, settings: RStr<'_>) -> AbiResult<$object> {
-            guard(|| match find(name.as_str(), $kind)?.make {
-                Make::$variant(make) => make(settings.as_str()),
-                _ => Err(Error::new("registered under another kind")),
-            })
+            guard(|| find(name.as_str(), $kind)?.$make(settings.as_str()))
         }
     };
 }
 
-constructor!(sampler, "sampler", Sampler, SamplerBox);
-constructor!(lr_scheduler, "lr-scheduler", LrScheduler, LrSchedulerBox);
-constructor!(optimizer, "optimizer", Optimizer, OptimizerBox);
-constructor!(state_groups, "state-groups", StateGroups, StateGroupsBox);
-constructor!(searcher, "searcher", Searcher, SearcherBox);
+constructor!(sampler, make_sampler, "sampler", Sampler, SamplerBox);
+constructor!(lr_scheduler, make_lr_scheduler, "lr-scheduler", LrScheduler, LrSchedulerBox);
+constructor!(optimizer, make_optimizer, "optimizer", Optimizer, OptimizerBox);
+constructor!(state_groups, make_state_groups, "state-groups", StateGroups, StateGroupsBox);
+constructor!(searcher, make_searcher, "searcher", Searcher, SearcherBox);
 
 /// The root table; called by what [`plugin!`](crate::plugin) expands to.
 pub fn root() -> PluginRef {

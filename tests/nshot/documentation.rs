@@ -75,15 +75,30 @@ fn examples_pass_the_dry_run() {
     let bench = Bench::new();
     for example in files(&harness::project().join("examples"), "toml") {
         let name = example.display().to_string();
-        let run = bench.nshot(&["run", &name, "--dry-run"]);
+        let text = std::fs::read_to_string(&example).unwrap();
+        let command = match (text.contains("[matrix]"), text.contains("[standalone]")) {
+            (true, _) => "sweep",
+            (_, true) => "standalone",
+            _ => "run",
+        };
+        let run = bench.nshot(&[command, &name, "--dry-run"]);
         if run.code != Some(0) {
             let error = run.error(1);
-            assert!(error.contains("dataset `") && error.contains("` not found in `"), "{error}");
+            let absent = error.contains("dataset `") && error.contains("` not found in `");
+            assert!(absent || error.contains("imagenet"), "{error}");
         }
         // All but the data, also where these are absent.
-        let data = "data={name='digits',resize=16,split={train=500,rank=100}}";
-        bench.nshot(&["run", &name, "--dry-run", "--set", data, "--set", "rank.images=100"]).ok();
-        assert!(!bench.path("runs").exists(), "a dry run made a run directory");
+        let side = if text.contains("mobilenet") { 64 } else { 16 };
+        let data = format!("data={{name='digits',resize={side},split={{train=500,rank=100}}}}");
+        let mut arguments = vec![command, &name, "--dry-run", "--set", &data, "--set", "rank.images=100"];
+        if text.contains("mobilenet") {
+            // The limits are for images of 224x224 pixels.
+            arguments.extend(["--set", "sampler={use='spos'}", "--set", "search={use='evolution'}"]);
+        }
+        bench.nshot(&arguments).ok();
+        for made in ["runs", "sweeps"] {
+            assert!(!bench.path(made).exists(), "a dry run made `{made}`");
+        }
     }
 }
 

@@ -122,6 +122,6 @@ fn recalibration_takes_statistics_anew() {
     let text =
         format!("{}[train]\nlr = 0.05\nsteps = 2\n[rank]\nsubnets = 2\nrecalibrate = 1\n", small::BASE);
     let refused = run(&bench, "manifest", &text);
-    assert!(refused.error(2).starts_with("manifest.toml:23: "), "{}", refused.stderr);
+    assert!(refused.error(2).starts_with("manifest.toml:24: "), "{}", refused.stderr);
     assert!(!bench.path("manifest").exists());
 }

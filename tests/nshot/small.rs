@@ -127,7 +127,7 @@ pub(crate) fn kill_at(bench: &Bench, arguments: &[&str], file: &Path, lines: usi
 
 /// Sends a signal to a process, or, with a negative number, to a group of them.
 pub(crate) fn send(signal: &str, process: i64) {
-    let command = format!("kill -{signal} -- {process}");
+    let command = format!("kill -{signal} {process}");
     assert!(std::process::Command::new("sh").args(["-c", &command]).status().unwrap().success());
 }
 

@@ -196,7 +196,7 @@ fn bad_tables_are_refused() {
     let whole: Vec<f64> = (0..15_625).map(truth).collect();
     let json = |values: &[f64]| serde_json::to_string(values).unwrap().into_bytes();
     let mut nan = pickled(&whole, 2);
-    nan[6..14].copy_from_slice(&f64::NAN.to_be_bytes());
+    nan[7..15].copy_from_slice(&f64::NAN.to_be_bytes());
     let touched = bench.path("touched");
     let hostile = |module: &str, name: &str| {
         format!("c{module}\n{name}\n(S'touch {}'\ntR.", touched.display()).into_bytes()

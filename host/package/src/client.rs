@@ -23,9 +23,9 @@ use crate::web;
 /// How long a server may take to accept a connection, and to send its next bytes.
 pub(crate) const CONNECT_TIME: Duration = Duration::from_secs(20);
 /// See [`CONNECT_TIME`].
-pub(crate) const READ_TIME: Duration = Duration::from_secs(60);
+pub(crate) const READ_TIME: Duration = Duration::from_mins(1);
 /// How long a whole transfer may take.
-const WHOLE_TIME: Duration = Duration::from_secs(1800);
+const WHOLE_TIME: Duration = Duration::from_mins(30);
 /// Name and version of this program, as servers see it.
 pub(crate) const AGENT: &str = concat!("nshot/", env!("CARGO_PKG_VERSION"));
 
@@ -151,7 +151,7 @@ impl Client {
     fn wait<T>(
         &self,
         action: &'static str,
-        place: impl ToString,
+        place: &(impl ToString + ?Sized),
         answer: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
         let late = |_| {
@@ -192,7 +192,7 @@ fn docker_auth(config: Option<PathBuf>, host: &str) -> Result<RegistryAuth, Stri
 }
 
 /// A failure without a hint.
-pub(crate) fn failed(action: &'static str, place: impl ToString, problem: String) -> Error {
+pub(crate) fn failed(action: &'static str, place: &(impl ToString + ?Sized), problem: String) -> Error {
     Error::Network { action, place: place.to_string(), problem, hint: None }
 }
 

@@ -132,7 +132,7 @@ pub enum Error {
         problem: String,
     },
     /// A registry or web server.
-    #[error("cannot {action} `{place}`: {problem}{}", hinted(.hint))]
+    #[error("cannot {action} `{place}`: {problem}{}", hinted(*hint))]
     Network {
         /// What was tried.
         action: &'static str,
@@ -173,7 +173,7 @@ fn listed(lines: &[String]) -> String {
     lines.iter().fold(String::new(), |text, line| text + "\n  " + line)
 }
 
-fn hinted(hint: &Option<&'static str>) -> String {
+fn hinted(hint: Option<&'static str>) -> String {
     hint.map_or_else(String::new, |hint| format!("\n\nhint: {hint}"))
 }
 

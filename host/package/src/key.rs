@@ -2,9 +2,12 @@
 
 use std::fmt;
 use std::fs;
+use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::str::FromStr;
+
+use ct_codecs::{Base64, Decoder as _};
 
 use crate::error::Error;
 use crate::files::read_limited;
@@ -14,6 +17,8 @@ use crate::text::clean;
 pub(crate) const TEXT_LIMIT: u64 = 8192;
 /// How the base64 text of a secret key with a password starts (`EdScB2`).
 const ENCRYPTED: &str = "RWRTY0Iy";
+/// How the bytes of a secret key without one start: algorithms of signature and password, the latter none.
+const OPEN: &[u8] = b"Ed\0\0";
 /// How the text of a public key starts: the algorithm `Ed`.
 const PUBLIC_START: &str = "RW";
 const PUBLIC_LENGTH: usize = 56;
@@ -157,13 +162,30 @@ impl SecretKey {
         if text.len() as u64 > TEXT_LIMIT || text.lines().nth(1).is_none_or(|line| line.len() != 212) {
             return Err(Error::Key("this is no secret key file of minisign".to_owned()));
         }
-        let file = minisign::SecretKeyBox::from_string(text).map_err(wrong)?;
-        let key = match (Self::needs_password(text), password) {
-            (false, _) => file.into_unencrypted_secret_key(),
-            (true, Some(password)) => file.into_secret_key(Some(password.to_owned())),
-            (true, None) => return Err(Error::Key("the secret key needs its password".to_owned())),
-        };
-        key.map(Self).map_err(wrong)
+        match (Self::needs_password(text), password) {
+            (false, _) => Self::open(text),
+            (true, None) => Err(Error::Key("the secret key needs its password".to_owned())),
+            (true, Some(password)) => {
+                let file = minisign::SecretKeyBox::from_string(text).map_err(wrong)?;
+                file.into_secret_key(Some(password.to_owned())).map(Self).map_err(wrong)
+            }
+        }
+    }
+
+    /// A key without a password. `minisign` writes no checksum into these, so the library refuses its files; that
+    /// the public half belongs to the secret one says as much.
+    fn open(text: &str) -> Result<Self, Error> {
+        let damaged = || Error::Key("the secret key is damaged".to_owned());
+        let line = text.lines().nth(1).unwrap_or_default();
+        let bytes = Base64::decode_to_vec(line, None).map_err(|_| damaged())?;
+        if !bytes.starts_with(OPEN) {
+            return Err(damaged());
+        }
+        let key = minisign::SecretKey::from_bytes(&bytes).map_err(|_| damaged())?;
+        let public = minisign::PublicKey::from_secret_key(&key).map_err(|_| damaged())?;
+        // Signing compares the two.
+        minisign::sign(Some(&public), &key, io::empty(), Some(""), None).map_err(|_| damaged())?;
+        Ok(Self(key))
     }
 
     /// The same, from a file.

@@ -1,4 +1,5 @@
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 use super::*;
@@ -117,7 +118,6 @@ fn passwords_protect_the_secret_key() {
     let (public, secret) = (folder.path().join("k.pub"), folder.path().join("k.key"));
     pair.save(&public, &secret).unwrap();
     assert_eq!(crate::PublicKey::read(&public).unwrap(), pair.public);
-    use std::os::unix::fs::PermissionsExt as _;
     assert_eq!(fs::metadata(&secret).unwrap().permissions().mode() & 0o777, 0o600);
     assert!(pair.save(&public, &secret).is_err());
 }

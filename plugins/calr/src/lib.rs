@@ -122,4 +122,17 @@ mod tests {
             assert!(Calr::new(settings(wrong)).is_err_and(|e| e.text().contains("`gamma_max`")));
         }
     }
+
+    #[test]
+    fn the_smallest_subnet_decays_fastest() {
+        let run = nshot_sdk::testing::run(&[("edge", 5)]).steps(10, 1);
+        let scheduler = run.scheduler::<Calr>(());
+        let curves = [0, 2, 4].map(|option| scheduler.curve(&[option]));
+        assert!(
+            (curves[0][5] - 0.5_f64.powi(4)).abs() < 1e-12
+                && (curves[2][5] - 0.5_f64.sqrt().sqrt()).abs() < 1e-12
+        );
+        assert!((1..10).all(|step| curves[0][step] < curves[1][step] && curves[1][step] < curves[2][step]));
+        scheduler.assert_resumes(&[2]);
+    }
 }

@@ -138,4 +138,23 @@ mod tests {
         );
         assert!(draw(6, 6, &[1], Random::new(0, 0)).unwrap_err().text().contains("only 5 choices"));
     }
+
+    #[test]
+    fn a_step_belongs_to_the_group_of_its_option() {
+        let run = nshot_sdk::testing::run(&[("edge 1<-0", 5), ("edge 2<-0", 3)]);
+        let groups =
+            run.groups::<MomentumSeparation>(nshot_sdk::testing::json!({ "choices": ["edge 2<-0"] }));
+        assert_eq!(groups.separated(), [1]);
+        assert_eq!(groups.of(&[vec![4, 2], vec![0, 2], vec![4, 0]]), [2, 2, 0]);
+    }
+
+    #[test]
+    fn random_groups_are_as_many_as_asked_for_and_resume() {
+        let run = nshot_sdk::testing::run(&[("edge 1<-0", 5)]);
+        let groups = run.groups::<random_groups::RandomGroups>(nshot_sdk::testing::json!({ "groups": 3 }));
+        let steps = run.draw(100);
+        groups.assert_resumes(&steps);
+        let found: std::collections::BTreeSet<u64> = groups.of(&steps).into_iter().collect();
+        assert_eq!(found, (0..3).collect());
+    }
 }

@@ -107,3 +107,27 @@ impl Network {
 }
 
 nshot_sdk::plugin!(group: "nshot"; search_space "nas-bench-201" => NasBench201);
+
+#[cfg(test)]
+mod tests {
+    use nshot_sdk::testing::{self, json};
+
+    use super::*;
+
+    #[test]
+    fn the_space_is_sound_with_either_norm() {
+        for norm in ["batch", "affine"] {
+            testing::space::<NasBench201>(json!({ "batch_norm": norm }), &testing::task([3, 32, 32], 10))
+                .check();
+        }
+    }
+
+    /// The benchmark's own figures of `|nor_conv_3x3~0|+…` on CIFAR-10: 1.531546 M parameters.
+    #[test]
+    fn the_largest_network_is_the_benchmarks() {
+        let settings = json!({ "batch_norm": "affine" });
+        let space = testing::space::<NasBench201>(settings, &testing::task([3, 32, 32], 10));
+        let (_, largest) = space.extremes("params");
+        assert_eq!(space.cost(&largest).params, 1_531_546);
+    }
+}

@@ -93,6 +93,16 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_run_warms_up_then_falls_and_resumes_exactly() {
+        let run = nshot_sdk::testing::run(&[]).steps(40, 10);
+        let scheduler = run.scheduler::<Cosine>(Settings { warmup_steps: 4, ..Settings::default() });
+        let curve = scheduler.curve(&[]);
+        assert_eq!(curve[..5], [0.25, 0.5, 0.75, 1.0, 1.0]);
+        assert!(curve[4..].windows(2).all(|pair| pair[0] > pair[1]));
+        scheduler.assert_resumes(&[]);
+    }
+
     const COSINES: [(u64, f64); 5] = [
         (0, 1.0),
         (1, 0.998_458_666_866_564),

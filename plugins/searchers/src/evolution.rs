@@ -143,6 +143,8 @@ impl Searcher for Evolution {
 
 #[cfg(test)]
 mod tests {
+    use nshot_sdk::testing::{self, json};
+
     use super::*;
     use crate::space::Toy;
 
@@ -235,6 +237,20 @@ mod tests {
         second.load(&first.save().unwrap()).unwrap();
         advance(&mut second, &space, 8, 7..12);
         assert_eq!(whole.save().unwrap(), second.save().unwrap());
+    }
+
+    #[test]
+    fn a_search_of_a_run_ends_near_its_optimum_and_resumes_at_every_round() {
+        let choices = ["a", "b", "c", "d", "e", "f"].map(|name| (name, 5));
+        let run = testing::run(&choices).measure("macs", |options| options.iter().sum::<u32>().into());
+        let settings = json!({ "population": 20, "generations": 8, "limits": { "macs": 12 } });
+        let searched = run.searcher::<Evolution>(settings).search(|options| {
+            let apart = options.iter().zip(&TARGET).map(|(a, b)| a.abs_diff(*b)).sum::<u32>();
+            1.0 - f64::from(apart) / 24.0
+        });
+        assert_eq!((searched.rounds.len(), searched.asked().count()), (8, 160));
+        assert!(searched.asked().all(|options| options.iter().sum::<u32>() <= 12));
+        assert!(searched.best().1.accuracy > 0.85, "{:?}", searched.best());
     }
 
     #[test]

@@ -182,4 +182,14 @@ mod tests {
         );
         assert!(check_size(&vec![vec![0; 7]; 40], 9).unwrap_err().text().contains("at least"));
     }
+
+    #[test]
+    fn a_search_of_a_run_scores_every_valid_architecture_once_and_resumes_at_every_round() {
+        let run = nshot_sdk::testing::run(&[("a", 3), ("b", 4), ("c", 2)])
+            .valid(|options| options[0] != options[1]);
+        let searched = run.searcher::<Exhaustive>(()).search(|options| f64::from(options[2]));
+        let mut asked: Vec<_> = searched.asked().cloned().collect();
+        asked.sort();
+        assert_eq!(asked, run.architectures());
+    }
 }

@@ -186,6 +186,8 @@ impl Searcher for Pareto {
 
 #[cfg(test)]
 mod tests {
+    use nshot_sdk::testing::{self, json};
+
     use super::*;
     use crate::sorting::dominates;
     use crate::space::Toy;
@@ -279,5 +281,14 @@ mod tests {
         for bytes in [&b""[..], b"[[5],[]]", b"[[],[[[1],[0.5]]]]"] {
             assert!(second.load(bytes).is_err());
         }
+    }
+
+    #[test]
+    fn a_search_of_a_run_finds_the_whole_front_and_resumes_at_every_round() {
+        let run = testing::run(&[("a", 4), ("b", 4), ("c", 4)]);
+        let settings = json!({ "population": 12, "generations": 5 });
+        // The first choice alone makes accuracy: the front has the others at 0.
+        let searched = run.searcher::<Pareto>(settings).search(|options| 0.25 * f64::from(options[0]));
+        assert!((0..4).all(|option| searched.asked().any(|options| *options == [option, 0, 0])));
     }
 }

@@ -84,6 +84,8 @@ impl Searcher for RandomSearch {
 
 #[cfg(test)]
 mod tests {
+    use nshot_sdk::testing::{self, json};
+
     use super::*;
     use crate::space::Toy;
 
@@ -116,5 +118,18 @@ mod tests {
     fn a_small_space_ends_the_search() {
         assert_eq!(run(1000, &Toy::new(4, 3, 8)).history.entries().len(), 81);
         assert!(RandomSearch::new(Settings { count: 0, ..Settings::default() }).is_err());
+    }
+
+    #[test]
+    fn a_search_of_a_run_scores_what_is_within_the_limits_and_resumes_at_every_round() {
+        let run = testing::run(&[("a", 5), ("b", 5), ("c", 5)]);
+        let settings = json!({ "count": 30, "limits": { "macs": 6 } });
+        let searched = run.searcher::<RandomSearch>(settings).search(|_| 0.5);
+        assert_eq!(searched.asked().count(), 30);
+        assert!(searched.asked().all(|options| options.iter().sum::<u32>() < 6));
+        let text = testing::refused(|| {
+            run.searcher::<RandomSearch>(json!({ "limits": { "ms": 6 } })).search(|_| 0.5)
+        });
+        assert!(text.contains("in `start`: `limits` has the unknown measure `ms`"), "{text}");
     }
 }

@@ -82,4 +82,12 @@ mod tests {
             wrong(Settings { weight_decay: f64::NAN, ..default() }).starts_with("setting `weight_decay`")
         );
     }
+
+    #[test]
+    fn descends_whatever_the_gradients_scale() {
+        let mut adamw = nshot_sdk::testing::optimizer::<AdamW>(()).weight("w", &[1.0, -2.0]);
+        adamw.assert_scale_invariance();
+        adamw.assert_resumes(5);
+        assert!(adamw.minimise(0.05, 200) < 1e-3);
+    }
 }

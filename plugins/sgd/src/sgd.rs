@@ -78,7 +78,10 @@ impl Optimizer for Sgd {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp)] // Halves and quarters: exact.
 mod tests {
+    use nshot_sdk::testing::{self, json};
+
     use super::*;
 
     #[test]
@@ -97,5 +100,37 @@ mod tests {
         assert!(wrong(|s| (s.nesterov, s.momentum) = (true, 0.0)).ends_with("found 0 and 0"));
         assert!(wrong(|s| (s.nesterov, s.dampening) = (true, 0.5)).ends_with("found 0.9 and 0.5"));
         assert_eq!(wrong(|s| s.nesterov = true), "");
+    }
+
+    /// `torch.optim.SGD`'s formulas, by hand, on one weight of 4 with gradients 1 and 3.
+    #[test]
+    fn updates_are_the_formulas() {
+        let after = |settings| {
+            let mut sgd = testing::optimizer::<Sgd>(settings).weight("w", &[4.0]);
+            sgd.step(0.5, &[("w", &[1.0])]);
+            sgd.step(0.5, &[("w", &[3.0])]);
+            sgd.values("w")[0]
+        };
+        assert_eq!(after(json!({ "momentum": 0 })), 4.0 - 0.5 * (1.0 + 3.0));
+        assert_eq!(after(json!({ "momentum": 0.5 })), 4.0 - 0.5 * (1.0 + 3.5));
+        assert_eq!(
+            after(json!({ "momentum": 0.5, "nesterov": true })),
+            4.0 - 0.5 * (1.5 + (3.0 + 0.5 * 3.5))
+        );
+        assert_eq!(after(json!({ "momentum": 0.5, "dampening": 0.5 })), 4.0 - 0.5 * (1.0 + 2.0));
+        assert_eq!(after(json!({ "momentum": 0, "weight_decay": 0.25 })), 3.0 - 0.5 * (3.0 + 0.75));
+    }
+
+    #[test]
+    fn decay_goes_by_role_and_momentum_by_group() {
+        let mut sgd = testing::optimizer::<Sgd>(json!({ "weight_decay": 0.5, "decay_roles": ["weight"] }))
+            .weight("w", &[4.0])
+            .parameter("b", Role::Bias, &[1], &[4.0]);
+        sgd.step(1.0, &[("w", &[0.0]), ("b", &[0.0])]);
+        assert_eq!((sgd.values("w"), sgd.values("b")), (&[2.0][..], &[4.0][..]));
+        sgd.set_group(1);
+        assert_eq!((sgd.slot(0, "momentum", "w"), sgd.slot(1, "momentum", "w")), (Some(&[2.0][..]), None));
+        sgd.assert_scale_invariance();
+        sgd.assert_resumes(5);
     }
 }

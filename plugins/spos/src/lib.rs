@@ -41,7 +41,29 @@ nshot_sdk::plugin!(group: "nshot"; sampler "spos" => Spos);
 
 #[cfg(test)]
 mod tests {
+    use nshot_sdk::testing::{self, json};
+
     use super::*;
+
+    #[test]
+    fn draws_are_uniform_and_a_stopped_run_goes_on_with_them() {
+        let sampler = testing::run(&[("edge 0", 5), ("edge 1", 5), ("edge 2", 5)]).sampler::<Spos>(());
+        sampler.assert_uniform(5000);
+        sampler.assert_resumes(50);
+    }
+
+    #[test]
+    fn draws_keep_within_the_limits_and_are_uniform_there() {
+        // The measure is one more than the sum of the options.
+        let within = |options: &[u32]| (2..=4).contains(&options.iter().sum::<u32>());
+        let run = testing::run(&[("edge 0", 5), ("edge 1", 5)]);
+        let limits = json!({ "limits": { "macs": [3, 5] } });
+        assert!(run.sampler::<Spos>(&limits).architectures(2000).iter().all(|drawn| within(drawn)));
+        // Uniform among what is left of a space that is narrower still.
+        run.valid(move |options| within(options) && options[0] < 3)
+            .sampler::<Spos>(&limits)
+            .assert_uniform(2000);
+    }
 
     #[test]
     fn without_limits_the_settings_are_written_as_before() {
