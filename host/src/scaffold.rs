@@ -118,9 +118,8 @@ impl Words<'_> {
         let kind = self.new.kind;
         let own = "use = { path = \".\" }";
         let of = |place: Kind, other: &str| if kind == place { own.to_owned() } else { other.to_owned() };
-        let optional = |place: Kind, table: &str| match kind == place {
-            true => format!("\n[{table}]\n{own}\n"),
-            false => String::new(),
+        let optional = |place: Kind, table: &str| {
+            if kind == place { format!("\n[{table}]\n{own}\n") } else { String::new() }
         };
         let pairs = [
             ("{{name}}", self.new.name.clone()),

@@ -38,7 +38,7 @@ fn workspace() -> Result<String> {
     workspace.insert("members".to_owned(), toml::Value::Array(members.to_vec()));
     if let Some(dependencies) = workspace.get_mut("dependencies").and_then(toml::Value::as_table_mut) {
         let ours = ["nshot-abi", "nshot-sdk", "nshot-graph"];
-        dependencies.retain(|name, _| !name.starts_with("nshot-") || ours.iter().any(|own| *own == name));
+        dependencies.retain(|name, _| !name.starts_with("nshot-") || ours.contains(&name));
     }
     Ok(toml::to_string(&manifest)?)
 }

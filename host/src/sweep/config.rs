@@ -131,7 +131,7 @@ fn check_seeds(seeds: Option<&Value>) -> Result<(), String> {
         return Err(format!("is {seeds}, {expected}"));
     };
     for (index, seed) in list.iter().enumerate() {
-        if !seed.as_integer().is_some_and(|seed| seed >= 0) || list[..index].contains(seed) {
+        if seed.as_integer().is_none_or(|seed| seed < 0) || list[..index].contains(seed) {
             return Err(format!("has {seed} in it, {expected}"));
         }
     }

@@ -40,7 +40,7 @@ impl SearchSpace for Tiny {
     fn choices(&self) -> Vec<Choice> {
         let names = |count| (0..count).map(|option: usize| option.to_string()).collect::<Vec<_>>();
         let choices = self.choices.iter().enumerate();
-        choices.map(|(index, layers)| Choice::new(&format!("c{index}"), &names(layers.len()))).collect()
+        choices.map(|(index, layers)| Choice::new(format!("c{index}"), &names(layers.len()))).collect()
     }
 
     fn declare(&self, to: &mut Declare) -> Result<()> {
