@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::harness::{self, Run};
 
 /// What is copied of the project.
-const SOURCES: [&str; 3] = ["sdk", "host/loader", "tests/abi-next"];
+const SOURCES: [&str; 4] = ["sdk", "host/graph", "host/loader", "tests/abi-next"];
 
 const PLUGIN: &str = "nshot-plugin-abi";
 const PACKAGES: [&str; 2] = ["nshot-abi-host", PLUGIN];
@@ -118,8 +118,8 @@ fn list(path: &Path, files: &mut Vec<PathBuf>) {
 fn workspace(text: &str, version: &str) -> String {
     let packages = text.find("[workspace.package]").unwrap();
     let profiles = text.find("# One release build").unwrap();
-    let members =
-        ["sdk", "sdk/abi", "host/loader", "tests/abi-next/*"].map(|member| format!("{version}/{member}"));
+    let members = ["sdk", "sdk/abi", "host/graph", "host/loader", "tests/abi-next/*"]
+        .map(|member| format!("{version}/{member}"));
     format!(
         "[workspace]\nresolver = \"3\"\nmembers = {members:?}\n\n{}[profile.dev]\ndebug = false\nincremental = false\n",
         text[packages..profiles].replace("path = \"", &format!("path = \"{version}/"))

@@ -63,7 +63,9 @@ fn the_table_depends_on_neither_jobs_nor_kills() {
 
     let other = bench.nshot(&[&arguments("one", "1")[..], &["--set", "train.lr=0.1"]].concat());
     assert!(
-        other.error(1).starts_with("the run directory `one` is of another manifest: `lr = 0.1`"),
+        other
+            .error(1)
+            .starts_with("the run directory `one` is of another manifest: `lr = 0.05`, now `lr = 0.1`"),
         "{}",
         other.stderr
     );

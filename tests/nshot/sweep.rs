@@ -188,8 +188,11 @@ fn bad_matrices_are_refused() {
     };
     refuse("", "has no table `[matrix]`");
     refuse("[matrix]\nseeds = [0]\n", "methods");
-    refuse("[matrix]\nseeds = []\n[matrix.methods.a]\n", "`seeds` is to hold different seeds, at least one");
-    refuse("[matrix]\nseeds = [2, 2]\n[matrix.methods.a]\n", "different seeds");
+    refuse(
+        "[matrix]\nseeds = []\n[matrix.methods.a]\n",
+        "`matrix.seeds` is [], expected a list of different",
+    );
+    refuse("[matrix]\nseeds = [2, 2]\n[matrix.methods.a]\n", "`matrix.seeds` has 2 in it, expected");
     refuse("[matrix]\nseeds = [-1]\n[matrix.methods.a]\n", "matrix.seeds");
     refuse(
         "[matrix]\nseeds = [0]\nplain = \"b\"\n[matrix.methods.a]\n",

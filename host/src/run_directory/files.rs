@@ -18,8 +18,15 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
         .prefix(".new-")
         .permissions(std::fs::Permissions::from_mode(0o644))
         .tempfile_in(folder)
-        // Its own name, which nobody knows, is in the text of the error.
-        .map_err(|error| failed(error.kind().into()))?;
+        .map_err(|error| match error.kind() {
+            // The text of this error has the name of the file beside, which nobody knows.
+            std::io::ErrorKind::NotFound => {
+                let text =
+                    format!("cannot write `{}`: there is no folder `{}`", path.display(), folder.display());
+                Failure::new(text)
+            }
+            _ => failed(error),
+        })?;
     beside.write_all(bytes).map_err(failed)?;
     beside.as_file().sync_all().map_err(failed)?;
     beside.persist(path).map_err(|error| failed(error.error))?;
