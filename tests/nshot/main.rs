@@ -22,6 +22,7 @@ mod bad_manifest;
 mod bad_plugin;
 mod bad_plugin_file;
 mod documentation;
+mod example_plugins;
 mod export;
 mod golden;
 mod harness;
