@@ -23,7 +23,7 @@ pub fn print(text: &str) -> Result<()> {
 /// Prints data as JSON.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub fn print_json(data: &impl Serialize) -> Result<()> {
     print(&(serde_json::to_string_pretty(data)? + "\n"))
 }
