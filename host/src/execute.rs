@@ -16,10 +16,10 @@ use crate::progress::{Progress, duration, say};
 use crate::rank::{self, Ranked, Score, truth};
 use crate::report::{self, Report};
 use crate::run_directory::{
-    Best, LOCK, Lock, MANIFEST, Machine, RunDirectory, STATUS, State, Status, is_run, record,
+    Best, LOCK, Lock, MANIFEST, Machine, RunDirectory, STATUS, State, Status, record,
 };
 use crate::search;
-use crate::signals::Signal;
+use crate::signals::{self, Signal};
 use crate::train::{self, End, Figures};
 use crate::trained_run;
 
@@ -78,6 +78,10 @@ pub fn run(manifest: Manifest, options: Options) -> Result<Ending> {
         return Ok(Ending::Done);
     }
     let (resolved, lock) = (resolved(&experiment).to_toml()?, lock(&experiment)?);
+    if let Some(signal) = signals::stop_requested() {
+        say(&format!("stopped by {} before the first step", signal.name()));
+        return Ok(Ending::Stopped(signal));
+    }
     let directory = RunDirectory::create(&path, &resolved, &lock)?;
     carry_out(&parts, &mut experiment, directory, None, options, started)
 }
@@ -104,12 +108,10 @@ pub fn resume(path: &Path, options: Options) -> Result<Ending> {
         let hint = format!("`nshot runs show {}` shows its results", path.display());
         return Err(Failure::new(done).hint(hint));
     }
-    if is_run(path) {
-        refuse_standalone(&Manifest::load(&path.join(MANIFEST), &[])?)?;
-    }
     let directory = RunDirectory::open(path)?;
     let lock = directory.lock()?;
     let mut manifest = Manifest::load(&directory.join(MANIFEST), &[])?;
+    refuse_standalone(&manifest)?;
     path.clone_into(&mut manifest.run.directory);
     let plugins = Plugins::open()?;
     let parts = Parts::open(manifest, &plugins, Some(&lock.components))?;
@@ -201,7 +203,7 @@ fn train_and_rank(
     let begun = Instant::now();
     let scores = match experiment.manifest.rank {
         None => Vec::new(),
-        Some(_) => match rank_all(experiment, output.path(), output.path(), options)? {
+        Some(_) => match rank::finally(experiment, output.path(), output.path(), options.quiet)? {
             Ranked::Done(scores) => scores,
             Ranked::Stopped(signal) => return Ok(Outcome::Stopped(signal)),
         },
@@ -224,7 +226,7 @@ fn train_and_rank(
         total_seconds: started.elapsed().as_secs_f64(),
         peak_memory: report::peak_memory(),
         ranked: scores.len(),
-        best: best_of(scores, top),
+        best: Score::best(scores, top),
         comparisons,
         search,
     }))
@@ -245,29 +247,9 @@ fn search_all(
     search::carry_out(experiment, &mut parts.searcher()?, path, &folder, top, options.quiet).map(Some)
 }
 
-/// Ranks with the supernets of a run directory, and writes the scores to `output`.
-pub(crate) fn rank_all(
-    experiment: &Experiment,
-    run_directory: &Path,
-    output: &Path,
-    options: Options,
-) -> Result<Ranked> {
-    let mut progress = Progress::start("rank", rank::count(experiment)? as u64, options.quiet);
-    let ranked = rank::finally(experiment, run_directory, output, &mut progress)?;
-    progress.finish("");
-    Ok(ranked)
-}
-
 fn trained_line(figures: &Figures) -> String {
     let rate = figures.images as f64 / figures.seconds.max(1e-9);
     format!("trained {} steps in {}, {rate:.0} images/s", figures.steps, duration(figures.seconds))
-}
-
-/// The best scores, ties by the lower mean NLL.
-pub(crate) fn best_of(mut scores: Vec<Score>, top: usize) -> Vec<Score> {
-    scores.sort_by(Score::best_first);
-    scores.truncate(top);
-    scores
 }
 
 /// The manifest with what the machine and the data add to it.
@@ -299,16 +281,17 @@ pub(crate) fn lock(experiment: &Experiment) -> Result<Lock> {
     })
 }
 
+/// Files that a run was made of must be as they were.
+pub(crate) fn compare_files(lock: &Lock, files: &[FileRecord]) -> Result<()> {
+    let Some(changed) = files.iter().find(|file| !lock.data.contains(file)) else { return Ok(()) };
+    let text = format!("the file `{}` is not the one that the run began with", changed.path.display());
+    Err(Failure::new(text).hint("restore the file, or start the run anew"))
+}
+
 /// What a run was made of must be what it is resumed with; another machine may round differently.
 pub(crate) fn compare(lock: &Lock, experiment: &Experiment) -> Result<()> {
     let now = self::lock(experiment)?;
-    if let Some(changed) = now.data.iter().find(|file| !lock.data.contains(file)) {
-        return Err(Failure::new(format!(
-            "the file `{}` is not the one that the run began with",
-            changed.path.display()
-        ))
-        .hint("restore the file, or start the run anew"));
-    }
+    compare_files(lock, &now.data)?;
     let versions = (&lock.nshot, &now.nshot);
     let (then, now) = (&lock.machine, &now.machine);
     let pairs = [

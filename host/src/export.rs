@@ -11,7 +11,7 @@ use crate::execute::Ending;
 use crate::experiment::Experiment;
 use crate::failure::{Failure, Result};
 use crate::progress::say;
-use crate::rank::{Images, Supernets, stage_of};
+use crate::rank::{self, Recalibration, Supernets, stage_of};
 use crate::run_directory::write_atomically;
 use crate::selection::Selection;
 use crate::space::Subnet;
@@ -96,22 +96,24 @@ pub fn export(run_directory: &Path, options: &Options) -> Result<Ending> {
         .ok_or_else(|| Failure::new(format!("no stage of the run holds the subnet `{text}`")))?;
     let subnet = experiment.space.subnet(&Selection::of(&architecture))?;
     let mut supernets = Supernets::of(experiment, run_directory);
-    let images = Images::of(experiment)?;
-    let store = images.recalibrated(experiment, supernets.get(stage)?, &subnet)?;
+    let store = supernets.get(stage)?;
+    let progress = nshot_torch::scalar(1.0, experiment.device, experiment.precision)?;
+    let recalibrated = Recalibration::of(experiment)?.statistics(experiment, store, &subnet, &progress)?;
+    let store = recalibrated.as_ref().unwrap_or(store);
     match options.format {
-        Format::Safetensors => safetensors(&file, &subnet, &store)?,
-        Format::TorchScript => torch_script(&file, &subnet, &store)?,
-        Format::Onnx => onnx(&file, experiment, &text, &subnet, &store)?,
+        Format::Safetensors => safetensors(&file, &subnet, store)?,
+        Format::TorchScript => torch_script(&file, &subnet, store)?,
+        Format::Onnx => onnx(&file, experiment, &text, &subnet, store)?,
     }
     if let Some(example) = &options.example {
-        write_example(example, experiment, &images, &subnet, &store)?;
+        write_example(example, experiment, &subnet, store, &progress)?;
     }
     if depends_on_batch(&subnet) {
         say(
             "note: batch norm takes the batch's own statistics: an image's logits depend on the others in its batch",
         );
     }
-    let cost = subnet.graph.live_cost();
+    let cost = subnet.live_cost();
     let exported = Exported {
         architecture: text,
         stage: experiment.stages[stage].name.clone(),
@@ -211,16 +213,16 @@ fn onnx(
 fn write_example(
     file: &Path,
     experiment: &Experiment,
-    images: &Images,
     subnet: &Subnet,
     store: &ParameterStore,
+    progress: &Tensor,
 ) -> Result<()> {
-    let (image, label) = images.first(experiment)?;
-    let progress = nshot_torch::scalar(1.0, experiment.device, experiment.precision)?;
-    let inputs = [("image", &image), ("progress", &progress)];
+    let batch = rank::batches(experiment)?.next();
+    let batch = batch.ok_or_else(|| Failure::new("there are no images to rank on"))??;
+    let inputs = [("image", &batch.image), ("progress", progress)];
     let pass = Pass::evaluation();
     let mut tensors = nshot_torch::forward(&subnet.graph, subnet.evaluation(), store, &inputs, pass)?;
-    tensors.push(("image".to_owned(), image));
-    tensors.push(("label".to_owned(), label));
+    tensors.push(("image".to_owned(), batch.image));
+    tensors.push(("label".to_owned(), batch.label));
     Ok(nshot_torch::write_tensors(file, &tensors)?)
 }

@@ -7,6 +7,7 @@
 //!           (boundary)       executor (nshot-torch) ─► losses, gradients, optimizer ─► update
 //! ```
 
+pub mod batch;
 pub mod boundary;
 pub mod checkpoint;
 pub mod component;

@@ -1,7 +1,8 @@
 //! Measures of complexity from tables: a latency, an energy, anything that a CSV file says of architectures or options.
 
-use std::collections::HashMap;
 use std::path::Path;
+
+use nshot_table::{Table, TableOptions};
 
 use crate::failure::{Failure, Result};
 use crate::manifest::{MeasureConfig, MeasureOf, nearest};
@@ -18,7 +19,7 @@ pub struct Measure {
 
 #[derive(Debug, Clone)]
 enum Values {
-    Architectures(HashMap<Architecture, f64>),
+    Architectures(Table),
     /// By choice and option.
     Options(Vec<Vec<f64>>),
 }
@@ -34,11 +35,18 @@ impl Measure {
             return Err(Failure::usage(format!("a measure cannot be called `{name}`"))
                 .hint("`weights`, `params`, `macs`, `accuracy` and `nll` are there already"));
         }
-        let table = Lines::open(&config.table)?;
-        let value = table.column(config.column.as_deref().unwrap_or(name))?;
+        let column = config.column.as_deref().unwrap_or(name);
         let values = match config.per {
-            MeasureOf::Architecture => architectures(&table, value, space)?,
-            MeasureOf::Option => options(&table, value, space)?,
+            MeasureOf::Architecture => {
+                let parse = |text: &str| space.parse(text).map_err(|failure| failure.to_string());
+                let (columns, column_key) = (vec![column.to_owned()], format!("measures.{name}.column"));
+                let options = TableOptions { columns, column_key, ..TableOptions::default() };
+                Values::Architectures(Table::read(&config.table, &options, &parse)?)
+            }
+            MeasureOf::Option => {
+                let table = Lines::open(&config.table)?;
+                options(&table, table.column(column)?, space)?
+            }
         };
         Ok(Self { name: name.to_owned(), values })
     }
@@ -46,7 +54,7 @@ impl Measure {
     /// The figure of an architecture that is in range; none if the table does not have it.
     pub fn of(&self, architecture: &[u32]) -> Option<f64> {
         match &self.values {
-            Values::Architectures(known) => known.get(architecture).copied(),
+            Values::Architectures(table) => table.get(architecture).map(|entry| entry.accuracies[0]),
             Values::Options(options) => {
                 let parts = architecture.iter().zip(options);
                 Some(parts.map(|(&option, of_choice)| of_choice[option as usize]).sum())
@@ -58,11 +66,11 @@ impl Measure {
     pub fn extreme(&self, largest: bool) -> Option<Architecture> {
         let better = |a: f64, b: f64| if largest { a > b } else { a < b };
         match &self.values {
-            Values::Architectures(known) => {
-                let mut all: Vec<_> = known.iter().collect();
-                all.sort_by(|a, b| a.0.cmp(b.0));
-                let best = all.into_iter().reduce(|best, at| if better(*at.1, *best.1) { at } else { best });
-                best.map(|(architecture, _)| architecture.clone())
+            Values::Architectures(table) => {
+                let entries = table.entries().iter();
+                let best = entries
+                    .reduce(|best, at| if better(at.accuracies[0], best.accuracies[0]) { at } else { best });
+                best.map(|entry| entry.architecture.clone())
             }
             Values::Options(options) => {
                 let best =
@@ -71,19 +79,6 @@ impl Measure {
             }
         }
     }
-}
-
-fn architectures(table: &Lines, value: usize, space: &Space) -> Result<Values> {
-    let arch = table.column("arch")?;
-    let mut known: HashMap<Architecture, f64> = HashMap::new();
-    for (line, record) in &table.records {
-        let text = record.get(arch).unwrap_or_default();
-        let architecture = space.parse(text).map_err(|failure| failure.context(&table.place(*line)))?;
-        if known.insert(architecture, table.number(*line, record, value)?).is_some() {
-            return Err(table.wrong(*line, &format!("the architecture `{text}` is in the table twice")));
-        }
-    }
-    Ok(Values::Architectures(known))
 }
 
 fn options(table: &Lines, value: usize, space: &Space) -> Result<Values> {

@@ -204,7 +204,7 @@ fn with_article(kind: Kind) -> &'static str {
 }
 
 /// The manifest's table for components of a kind.
-fn table(kind: Kind) -> &'static str {
+pub(crate) fn table(kind: Kind) -> &'static str {
     match kind {
         Kind::SearchSpace => "space",
         Kind::Sampler => "sampler",

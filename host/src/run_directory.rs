@@ -221,8 +221,8 @@ fn exists(path: &Path) -> Failure {
     ))
 }
 
-/// A temporary folder is its maker's alone; a run directory is as open as any folder.
-fn open_to_all(folder: &Path) {
+/// A temporary folder is its maker's alone; what it becomes is as open as any folder.
+pub(crate) fn open_to_all(folder: &Path) {
     use std::os::unix::fs::PermissionsExt as _;
     // What the user's mask allows is not to be had without changing it: 755 is what it usually leaves.
     let _ = std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755));

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use nshot_loader::Kind;
 
 use crate::failure::{Failure, Result};
-use crate::run_directory::sync_folder;
+use crate::plugins::table;
+use crate::run_directory::{open_to_all, sync_folder};
 
 /// The longest name of a plugin.
 const LONGEST_NAME: usize = 40;
@@ -59,7 +60,7 @@ pub fn create(new: &New) -> Result<PathBuf> {
     ] {
         write(&beside.path().join(name), words.fill(template).as_bytes())?;
     }
-    make_readable(beside.path());
+    open_to_all(beside.path());
     std::fs::rename(beside.path(), &folder).map_err(|error| Failure::file("make", &folder, &error))?;
     // It has its name; nothing is left to remove.
     let _ = beside.keep();
@@ -149,18 +150,6 @@ fn about(kind: Kind) -> &'static str {
     }
 }
 
-/// The manifest's table for components of a kind.
-fn table(kind: Kind) -> &'static str {
-    match kind {
-        Kind::SearchSpace => "space",
-        Kind::Sampler => "sampler",
-        Kind::LrScheduler => "scheduler",
-        Kind::Optimizer => "optimizer",
-        Kind::StateGroups => "state",
-        Kind::Searcher => "search",
-    }
-}
-
 /// `my-sampler` as `MySampler`.
 fn camel_case(name: &str) -> String {
     let upper = |word: &str| {
@@ -175,12 +164,6 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
         std::fs::create_dir_all(folder).map_err(|error| Failure::file("make the folder", folder, &error))?;
     }
     std::fs::write(path, bytes).map_err(|error| Failure::file("write", path, &error))
-}
-
-/// A temporary folder is its maker's alone; a crate is as open as any folder.
-fn make_readable(folder: &Path) {
-    use std::os::unix::fs::PermissionsExt as _;
-    let _ = std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755));
 }
 
 #[cfg(test)]

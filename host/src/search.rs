@@ -15,6 +15,7 @@ mod rounds;
 use std::collections::HashMap;
 use std::path::Path;
 
+use nshot_graph::Role;
 use serde::Serialize;
 
 use crate::boundary::ScoredView;
@@ -98,9 +99,9 @@ pub fn carry_out(
     }
     let mut pool = Pool::open(experiment, run_directory, folder)?;
     let mut progress = Progress::start("search", 0, quiet);
+    let parameters = pool.parameters()?;
     loop {
         let round = rounds.count();
-        let parameters = pool.parameters()?;
         let asked = searcher.ask(&view, round, &parameters)?;
         if asked.is_empty() {
             break;
@@ -144,6 +145,7 @@ struct Pool<'a> {
     images: Images,
     known: HashMap<Architecture, Score>,
     order: Vec<Architecture>,
+    best_accuracy: f64,
     file: Appender,
 }
 
@@ -158,8 +160,9 @@ impl<'a> Pool<'a> {
             order.push(architecture.clone());
             known.insert(architecture, score);
         }
-        let supernets = Supernets::of(experiment, run_directory);
-        Ok(Self { experiment, supernets, images: Images::of(experiment)?, known, order, file })
+        let best_accuracy = known.values().map(Score::accuracy).fold(0.0, f64::max);
+        let (supernets, images) = (Supernets::of(experiment, run_directory), Images::of(experiment)?);
+        Ok(Self { experiment, supernets, images, known, order, best_accuracy, file })
     }
 
     /// The score of an architecture; none if a signal came first.
@@ -186,24 +189,24 @@ impl<'a> Pool<'a> {
         self.file.append(&score)?;
         self.known.insert(architecture.clone(), score.clone());
         self.order.push(architecture.clone());
-        let best = self.known.values().map(Score::accuracy).fold(0.0, f64::max);
-        progress.advance(1, &Figures { images: score.images, best: Some(best), ..Figures::default() });
+        self.best_accuracy = self.best_accuracy.max(score.accuracy());
+        let best = Some(self.best_accuracy);
+        progress.advance(1, &Figures { images: score.images, best, ..Figures::default() });
         Ok(Some(score))
     }
 
     /// Values of the parameters of the role `architecture`; of several stages, those of the last.
     fn parameters(&mut self) -> Result<Vec<(String, Vec<f64>)>> {
+        if !self.experiment.space.parameters().iter().any(|spec| spec.role == Role::Architecture) {
+            return Ok(Vec::new());
+        }
         let last = self.experiment.stages.len().saturating_sub(1);
         architecture_parameters(self.supernets.get(last)?)
     }
 
     /// The best, in the order of a ranking; of equal ones, the one asked for first.
     fn best(&self, top: usize) -> Vec<Score> {
-        let mut scores: Vec<Score> =
-            self.order.iter().map(|architecture| self.known[architecture].clone()).collect();
-        scores.sort_by(Score::best_first);
-        scores.truncate(top);
-        scores
+        Score::best(self.order.iter().map(|architecture| self.known[architecture].clone()).collect(), top)
     }
 
     /// Those that no other beats in accuracy at as low a cost.

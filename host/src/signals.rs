@@ -60,7 +60,21 @@ pub fn install() -> Result<()> {
     let ignored = flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)));
     ignored.map_err(|error| Failure::new(format!("cannot handle signals: {error}")))?;
     REQUEST.get_or_init(|| request);
-    Ok(())
+    end_with_parent()
+}
+
+/// Names the process that this one is not to outlive, by its number: what starts runs of its own sets it.
+pub const PARENT: &str = "NSHOT_PARENT";
+
+/// Has SIGTERM sent to this process when its parent ends, also if that is killed, where the parent asked for it.
+fn end_with_parent() -> Result<()> {
+    let Ok(parent) = std::env::var(PARENT) else { return Ok(()) };
+    let ended = || {
+        Failure::new(format!("the process {parent}, which `{PARENT}` names as this one's parent, has ended"))
+    };
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))?;
+    let now = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().to_string());
+    if now.as_ref() == Some(&parent) { Ok(()) } else { Err(ended()) }
 }
 
 /// The signal that asked the run to stop, if one did.

@@ -146,6 +146,16 @@ fn check(experiment: &Experiment) -> Result<()> {
         let failure = Failure::usage("`stop_after` is of a run; a training alone has its whole length");
         return Err(manifest.locate("train.stop_after", failure));
     }
+    let rank = manifest.rank.as_ref();
+    let ranking = [
+        ("rank.table", rank.is_some_and(|rank| rank.table.is_some())),
+        ("rank.recalibrate", rank.is_some_and(|rank| rank.recalibrate > 0)),
+    ];
+    if let Some((key, _)) = ranking.iter().find(|(_, given)| *given) {
+        let failure =
+            Failure::usage(format!("`{key}` is of a supernet's ranking; here networks are trained alone"));
+        return Err(manifest.locate(key, failure));
+    }
     rank::check(experiment)
 }
 
@@ -171,7 +181,7 @@ fn train_all(
             let (sender, next, left, failed) = (sender.clone(), &next, &left, &failed);
             scope.spawn(move || {
                 let stop = || failed.load(Ordering::Relaxed);
-                let mut images = crate::rank::Images::default();
+                let mut images = None;
                 while let Some(job) = left.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let trained = trained::train(parts, job, &mut images, stop);
                     let ended = !matches!(trained, Ok(Some(_)));

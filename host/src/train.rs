@@ -108,7 +108,7 @@ struct Run {
     rank_due: bool,
     /// The last ranking is the best so far.
     improved: bool,
-    images_ranked: rank::Images,
+    images_ranked: Option<rank::Images>,
     seconds_before: f64,
     begun: Instant,
 }
@@ -126,7 +126,7 @@ impl Run {
             best: state.and_then(|state| state.best.clone()),
             rank_due: state.is_some_and(|state| state.rank_due),
             improved: false,
-            images_ranked: rank::Images::default(),
+            images_ranked: None,
             seconds_before: state.map_or(0.0, |state| state.seconds),
             begun: Instant::now(),
         }

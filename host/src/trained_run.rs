@@ -43,6 +43,7 @@ impl TrainedRun {
         }
         let parts = Parts::open(manifest, &Plugins::open()?, Some(&pins))?;
         let mut experiment = parts.experiment(parts.manifest.clone())?;
+        execute::compare_files(&lock, experiment.data.files())?;
         if let Some(checkpoint) = Checkpoints::of(path).newest()? {
             experiment.restore_plan(checkpoint.state.stages, checkpoint.state.separated);
         }

@@ -2,7 +2,7 @@
 //!
 //! ```toml
 //! [dev-dependencies]
-//! nshot-sdk = { version = "0.1", features = ["testing"] }
+//! nshot-sdk = { path = "…/sdk", features = ["testing"] }
 //! ```
 //!
 //! A component is made from its settings and called through the very adapter that ships, by a host that is small but as
@@ -55,7 +55,7 @@
 //! refuse is tested with [`refused`]. Its log goes to the test's output; its figures are in [`scalars`].
 //!
 //! Out of sight here: training itself, with losses and accuracies of real networks; rounding in single precision and on
-//! devices; checks of settings against their JSON schema; the gate that a plugin file passes (`nshot plugin check`).
+//! devices; checks of settings against their JSON schema; the gate that a plugin file passes.
 
 mod attributes;
 mod component;

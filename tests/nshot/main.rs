@@ -7,10 +7,20 @@
 //! | `bad_plugin` | plugins that go wrong in each call: one error that names plugin, component and call |
 //! | `bad_plugin_file` | plugin files and crates that cannot be used: one error and a hint |
 //! | `documentation` | what README, docs and examples say comes true |
+//! | `example_plugins` | the plugins under `examples/plugins` build, run and resume |
+//! | `export` | a subnet alone, as safetensors, TorchScript and ONNX, gives the same logits |
 //! | `golden` | training equals the reference, number by number |
+//! | `init_from` | weights of another run, running statistics taken anew |
+//! | `mended` | defects that were found once |
 //! | `mobilenet` | losses, gradients and costs of the `mobilenet` space equal the reference's |
 //! | `nas_bench_201` | costs are the benchmark's, initial weights PyTorch's, CIFAR-10 trains |
+//! | `plugin_new` | new plugins build, pass their tests and run |
 //! | `resume` | stopped, killed or damaged runs go on to the same files, byte for byte |
+//! | `sampling` | options are drawn as often as they should be; few-shot supernets rank as one |
+//! | `search` | searchers keep to limits, and go on where they were killed |
+//! | `standalone` | tables of trained accuracies |
+//! | `sweep` | methods by seeds, paired, apart from failures |
+//! | `tables` | rankings are compared with tables of trained accuracies |
 
 // In a test a failure is a panic, in its helpers too.
 #![allow(clippy::unwrap_used)]
@@ -30,6 +40,7 @@ mod init_from;
 mod mended;
 mod mobilenet;
 mod nas_bench_201;
+mod plugin_new;
 mod refusals;
 mod resume;
 mod sampling;

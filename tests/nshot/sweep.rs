@@ -112,6 +112,36 @@ fn forms(bench: &Bench, printed: &str, json: &Value, mean: f64) {
     assert!(printed.lines().any(|line| line.trim_start().starts_with("− plain")), "{printed}");
 }
 
+/// Whether a run that was stopped has no checkpoint.
+fn stopped_without_checkpoint(bench: &Bench) -> bool {
+    let runs = std::fs::read_dir(bench.path("sweep")).unwrap().map(|entry| entry.unwrap().path());
+    let mut runs = runs.filter(|path| path.join("metrics.jsonl").is_file());
+    runs.any(|run| {
+        let done = small::json(&run.join("status.json"))["state"] == "done";
+        let checkpoints = || std::fs::read_dir(run.join("checkpoints")).unwrap().count();
+        !done && checkpoints() == 0
+    })
+}
+
+/// Ctrl-C of a terminal goes to all processes of the group.
+#[test]
+fn ctrl_c_leaves_checkpoints() {
+    use std::os::unix::process::CommandExt as _;
+    let bench = bench(MATRIX);
+    let long =
+        [&SWEEP[..], &["--jobs", "2", "--set", "train.steps=5000", "--set", "train.checkpoint_every=5000"]];
+    let mut command = bench.command(&long.concat());
+    let child = command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let trains = |run: &str| bench.path(&format!("sweep/{run}/timing.jsonl")).is_file();
+    while !(trains("plain-seed-0") && trains("slow-seed-0")) {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    small::send("INT", -i64::from(child.id()));
+    let run = Run::of(child.wait_with_output().unwrap(), &SWEEP);
+    assert_eq!(run.code, Some(130), "{}", run.stderr);
+    assert!(!stopped_without_checkpoint(&bench), "a run lost its work");
+}
+
 /// Starts a sweep as a group of processes, so that its runs can be killed with it.
 fn killed(bench: &Bench, has_come: impl Fn() -> bool) {
     use std::os::unix::process::CommandExt as _;
@@ -151,6 +181,7 @@ fn a_killed_sweep_does_what_is_left() {
     let run =
         small::signal_when(&bench, &SWEEP, "INT", || bench.path("sweep/plain-seed-1/metrics.jsonl").exists());
     assert_eq!(run.code, Some(130), "{}", run.stderr);
+    assert!(!stopped_without_checkpoint(&bench), "a run lost its work");
     assert!(run.stderr.contains("stopped by SIGINT\nto go on: the same command again"), "{}", run.stderr);
     bench.nshot(&SWEEP).ok();
     equal(&whole, &bench);

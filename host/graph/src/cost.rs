@@ -1,6 +1,6 @@
 //! What a subnet costs.
 
-use crate::{Action, Graph, Mode, Node, Op, shape, usage};
+use crate::{Action, Graph, Node, Op, Plan, shape, usage};
 
 /// Complexity of a graph as described, per image: dead branches count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -21,9 +21,8 @@ pub(crate) fn of(graph: &Graph) -> Cost {
     of_nodes(graph, &all, &all)
 }
 
-/// Of the nodes that evaluation computes.
-pub(crate) fn live(graph: &Graph) -> Cost {
-    let plan = graph.plan(Mode::Evaluation);
+/// Of the nodes that a plan computes.
+pub(crate) fn live(graph: &Graph, plan: &Plan) -> Cost {
     let mut computed = vec![false; graph.nodes().len()];
     for step in &plan.steps {
         computed[step.node as usize] = step.action == Action::Compute;

@@ -56,9 +56,10 @@ impl Graph {
         crate::cost::of(self)
     }
 
-    /// The same of what evaluation computes alone: dead branches do not count, nor do computations that are done already.
-    pub fn live_cost(&self) -> Cost {
-        crate::cost::live(self)
+    /// The same of what a plan of this graph computes alone: dead branches do not count, nor do computations that are done
+    /// already.
+    pub fn live_cost(&self, plan: &Plan) -> Cost {
+        crate::cost::live(self, plan)
     }
 
     /// Sorted indices of the parameters that enter an operation or are outputs, of every role and on dead

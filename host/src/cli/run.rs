@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 
 use nshot::execute::{self, Ending, Options};
-use nshot::failure::Result;
-use nshot::manifest::{Manifest, parse_override};
+use nshot::manifest::parse_override;
 use nshot::signals;
 
 use super::Outcome;
@@ -38,16 +37,8 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn main(arguments: &Arguments) -> Outcome {
-    let manifest = load(arguments)?;
+    let manifest = super::load(&arguments.manifest, &arguments.overrides, arguments.directory.as_deref())?;
     let (quiet, dry_run, json) = (arguments.quiet, arguments.dry_run, arguments.json);
     signals::install()?;
     execute::run(manifest, Options { quiet, dry_run, json }).map(Ending::exit_status)
-}
-
-fn load(arguments: &Arguments) -> Result<Manifest> {
-    let mut manifest = Manifest::load(&arguments.manifest, &arguments.overrides)?;
-    if let Some(directory) = &arguments.directory {
-        manifest.run.directory.clone_from(directory);
-    }
-    Ok(manifest)
 }

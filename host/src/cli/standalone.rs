@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 
 use nshot::execute::Ending;
-use nshot::failure::Result;
-use nshot::manifest::{Manifest, parse_override};
+use nshot::manifest::parse_override;
 use nshot::{signals, standalone};
 
 use super::Outcome;
@@ -39,19 +38,11 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn main(arguments: &Arguments) -> Outcome {
-    let manifest = load(arguments)?;
+    let manifest = super::load(&arguments.manifest, &arguments.overrides, arguments.directory.as_deref())?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let jobs = arguments.jobs.map_or_else(|| (cores / manifest.run.threads).max(1), usize::from);
     let (dry_run, quiet, json) = (arguments.dry_run, arguments.quiet, arguments.json);
     let options = standalone::Options { jobs, dry_run, quiet, json };
     signals::install()?;
     standalone::run(manifest, options).map(Ending::exit_status)
-}
-
-fn load(arguments: &Arguments) -> Result<Manifest> {
-    let mut manifest = Manifest::load(&arguments.manifest, &arguments.overrides)?;
-    if let Some(directory) = &arguments.directory {
-        manifest.run.directory.clone_from(directory);
-    }
-    Ok(manifest)
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::truth::{self, Compared};
-use super::{Ranked, Score, check};
+use super::{Ranked, Score, check, finally};
 use crate::execute::{self, Ending};
 use crate::failure::{Failure, Result};
 use crate::progress::say;
@@ -55,8 +55,7 @@ pub fn rank(run_directory: &Path, options: &Options) -> Result<Ending> {
     std::fs::create_dir_all(&folder).map_err(|error| Failure::file("create", &folder, &error))?;
     trained_run::keep_manifest(&folder, &execute::resolved(&experiment), &options.name)?;
     execute::lock(&experiment)?.write(&folder.join(LOCK))?;
-    let quiet = execute::Options { quiet: options.quiet, ..execute::Options::default() };
-    let scores = match execute::rank_all(&experiment, run_directory, &folder, quiet)? {
+    let scores = match finally(&experiment, run_directory, &folder, options.quiet)? {
         Ranked::Done(scores) => scores,
         Ranked::Stopped(signal) => {
             say(&format!("stopped by {}\nto go on: the same command again", signal.name()));
@@ -65,7 +64,7 @@ pub fn rank(run_directory: &Path, options: &Options) -> Result<Ending> {
     };
     let comparisons = truth::compare(&experiment, &scores, &folder)?;
     let top = experiment.manifest.rank.as_ref().map_or(10, |rank| rank.top);
-    let result = Outcome { ranked: scores.len(), best: execute::best_of(scores, top), comparisons };
+    let result = Outcome { ranked: scores.len(), best: Score::best(scores, top), comparisons };
     if options.json {
         stdout::print_json(&result)?;
         return Ok(Ending::Done);

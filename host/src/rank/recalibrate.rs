@@ -6,7 +6,8 @@ use nshot_data::{Layout, Prefetch};
 use nshot_graph::Role;
 use nshot_torch::{ParameterStore, Pass, Tensor};
 
-use super::{KEPT_BYTES, on_device};
+use super::KEPT_BYTES;
+use crate::batch::DeviceBatch;
 use crate::experiment::Experiment;
 use crate::failure::{Failure, Result};
 use crate::space::Subnet;
@@ -33,8 +34,7 @@ pub(super) fn check(experiment: &Experiment) -> Result<()> {
 }
 
 /// The first training batches of the first epoch, as many as `[rank] recalibrate` says; kept where they have room.
-#[derive(Default)]
-pub(super) struct Recalibration {
+pub struct Recalibration {
     batches: usize,
     kept: Option<Vec<Tensor>>,
 }
@@ -43,8 +43,8 @@ impl Recalibration {
     /// Those of the experiment.
     ///
     /// # Errors
-    /// As [`check`], or the images cannot be read.
-    pub(super) fn of(experiment: &Experiment) -> Result<Self> {
+    /// The space has no running statistics, an epoch has fewer batches, or the images cannot be read.
+    pub fn of(experiment: &Experiment) -> Result<Self> {
         check(experiment)?;
         let batches = experiment.manifest.rank.as_ref().map_or(0, |rank| rank.recalibrate);
         let pixels: usize = experiment.data.input_shape().iter().product();
@@ -58,7 +58,7 @@ impl Recalibration {
     ///
     /// # Errors
     /// The subnet cannot be run.
-    pub(super) fn statistics(
+    pub fn statistics(
         &self,
         experiment: &Experiment,
         store: &ParameterStore,
@@ -90,5 +90,6 @@ fn read(experiment: &Experiment, batches: usize) -> impl Iterator<Item = Result<
     let threads = usize::from(batches > 0);
     let data = Arc::clone(&experiment.data);
     let all = Prefetch::new(data, experiment.seeds(), Layout::Nhwc, (0, 0), 1, threads);
-    all.take(batches).map(|batch| Ok(on_device(experiment, &batch?)?.0))
+    let (device, precision) = (experiment.device, experiment.precision);
+    all.take(batches).map(move |batch| Ok(DeviceBatch::new(&batch?, device, precision)?.image))
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use nshot_table::{CompareOptions, Comparison, Complexity, Ranked, Table, TableOptions};
+use nshot_table::{CompareOptions, Comparison, Complexity, Entry, Ranked, Table, TableOptions};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -97,29 +97,33 @@ fn from_list(path: &Path, values: &[f64], space: &Space) -> Result<Table> {
         .map_err(|error| Failure::new(error.to_string()).context(&path.display().to_string()))
 }
 
-/// Rows of the scores that the table has, for a column.
-fn rows<'a>(
+/// The scores whose architectures the table has, with its lines.
+fn matched<'a>(
     experiment: &Experiment,
-    table: &Table,
+    table: &'a Table,
     scores: &'a [Score],
-    column: usize,
-) -> Result<Vec<Ranked<'a>>> {
-    let mut rows = Vec::with_capacity(scores.len());
+) -> Result<Vec<(&'a Score, &'a Entry)>> {
+    let mut matched = Vec::with_capacity(scores.len());
     for score in scores {
         let architecture = experiment.space.parse(&score.architecture)?;
-        let Some(entry) = table.get(&architecture) else { continue };
-        rows.push(Ranked {
-            architecture: &score.architecture,
-            accuracy: score.accuracy(),
-            mean_nll: score.mean_nll,
-            weights: score.weights,
-            params: score.params,
-            macs: score.macs,
-            live_weights: score.live_weights,
-            truth: entry.accuracies[column],
-        });
+        matched.extend(table.get(&architecture).map(|entry| (score, entry)));
     }
-    Ok(rows)
+    Ok(matched)
+}
+
+/// The rows of a column.
+fn rows<'a>(matched: &[(&'a Score, &Entry)], column: usize) -> Vec<Ranked<'a>> {
+    let row = |(score, entry): &(&'a Score, &Entry)| Ranked {
+        architecture: &score.architecture,
+        accuracy: score.accuracy(),
+        mean_nll: score.mean_nll,
+        weights: score.weights,
+        params: score.params,
+        macs: score.macs,
+        live_weights: score.live_weights,
+        truth: entry.accuracies[column],
+    };
+    matched.iter().map(row).collect()
 }
 
 /// Compares a ranking with the experiment's table: writes `comparison.json`, and a picture for each column.
@@ -129,9 +133,10 @@ fn rows<'a>(
 pub fn compare(experiment: &Experiment, scores: &[Score], directory: &Path) -> Result<Vec<Compared>> {
     let Some(table) = &experiment.truth else { return Ok(Vec::new()) };
     let classes = experiment.manifest.rank.as_ref().map_or(&[][..], |rank| &rank.classes);
+    let matched = matched(experiment, table, scores)?;
     let mut compared = Vec::new();
     for (index, column) in table.columns().iter().enumerate() {
-        let rows = rows(experiment, table, scores, index)?;
+        let rows = rows(&matched, index);
         let options = CompareOptions {
             classes: classes.get(index).copied().unwrap_or(experiment.data.classes() as u32),
             seed: experiment.manifest.seed.sampling,
@@ -155,10 +160,10 @@ pub fn compare(experiment: &Experiment, scores: &[Score], directory: &Path) -> R
 pub fn kendall(experiment: &Experiment, scores: &[Score]) -> Result<Value> {
     let mut taus = Map::new();
     if let Some(table) = &experiment.truth {
+        let matched = matched(experiment, table, scores)?;
+        let scores: Vec<f64> = matched.iter().map(|(score, _)| score.accuracy()).collect();
         for (index, column) in table.columns().iter().enumerate() {
-            let rows = rows(experiment, table, scores, index)?;
-            let (scores, truth): (Vec<f64>, Vec<f64>) =
-                rows.iter().map(|row| (row.accuracy, row.truth)).unzip();
+            let truth: Vec<f64> = matched.iter().map(|(_, entry)| entry.accuracies[index]).collect();
             taus.insert(column.clone(), json!(nshot_table::kendall(&scores, &truth)));
         }
     }

@@ -41,9 +41,9 @@ impl Subnet {
         Self { cost: graph.cost(), reached, owned, training, evaluation, graph }
     }
 
-    /// Weights outside dead branches.
-    pub fn live_weights(&self) -> u64 {
-        self.graph.live_cost().weights
+    /// The costs outside dead branches.
+    pub fn live_cost(&self) -> Cost {
+        self.graph.live_cost(self.evaluation())
     }
 
     /// What to compute in training.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use nshot_data::random::Key;
-use nshot_graph::{Mode, Op};
+use nshot_graph::Op;
 
 use crate::experiment::Experiment;
 use crate::failure::{Failure, Result};
@@ -12,6 +12,7 @@ use crate::manifest::StandaloneConfig;
 use crate::rank;
 use crate::run_directory::RunDirectory;
 use crate::selection::{Architecture, Selection};
+use crate::space::Subnet;
 
 /// What is trained, in order.
 const ARCHITECTURES: &str = "architectures.txt";
@@ -81,10 +82,14 @@ fn spread(experiment: &Experiment, count: u64, measure: &str) -> Result<Vec<Arch
             continue;
         }
         let canonical = space.canonical(&candidate)?;
-        if seen.insert(canonical.clone()) && is_connected(experiment, &canonical)? {
-            let size =
-                space.complexity(&canonical, measure).map_err(|refusal| Failure::usage(refusal.text()))?;
-            measured.push((size, canonical));
+        if !seen.insert(canonical.clone()) {
+            continue;
+        }
+        let selection = Selection::of(&canonical);
+        let subnet = space.subnet(&selection)?;
+        if is_connected(&subnet) {
+            let size = space.complexity_of(&subnet, &selection, measure);
+            measured.push((size.map_err(|refusal| Failure::usage(refusal.text()))?, canonical));
         }
     }
     if (measured.len() as u64) < count {
@@ -113,10 +118,8 @@ fn spread(experiment: &Experiment, count: u64, measure: &str) -> Result<Vec<Arch
 }
 
 /// Whether the outputs depend on the image.
-fn is_connected(experiment: &Experiment, architecture: &[u32]) -> Result<bool> {
+fn is_connected(subnet: &Subnet) -> bool {
     const IMAGE: usize = 0;
-    let subnet = experiment.space.subnet(&Selection::of(architecture))?;
-    let plan = subnet.graph.plan(Mode::Evaluation);
-    let is_image = |step: &nshot_graph::Step| matches!(subnet.graph.node(step.node).op, Op::Input { index } if index == IMAGE);
-    Ok(plan.steps.iter().any(is_image))
+    let is_image = |node| matches!(subnet.graph.node(node).op, Op::Input { index } if index == IMAGE);
+    subnet.evaluation().steps.iter().any(|step| is_image(step.node))
 }

@@ -46,7 +46,7 @@ impl Trained {
 pub(super) fn train(
     parts: &Parts,
     job: &Job,
-    images: &mut Images,
+    images: &mut Option<Images>,
     stop: impl Fn() -> bool,
 ) -> Result<Option<Trained>> {
     // libtorch counts the threads of an operation for each calling thread.
@@ -75,7 +75,10 @@ pub(super) fn train(
             losses.clear();
         }
     }
-    images.prepare(&experiment)?;
+    let images = match images {
+        Some(images) => images,
+        None => images.insert(Images::of(&experiment)?),
+    };
     let scorer = Scorer::new(&experiment, images, 1.0)?;
     let score = scorer.score(&stage.store, "alone", &job.architecture)?;
     Ok(Some(Trained {

@@ -1,6 +1,8 @@
 //! The runs of a sweep, each a process of its own.
 
+use std::collections::VecDeque;
 use std::fs::File;
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -8,7 +10,7 @@ use std::time::Duration;
 use super::Run;
 use crate::failure::{Failure, Result};
 use crate::progress::{Figures, Progress};
-use crate::run_directory::{STATUS, State, Status, is_run};
+use crate::run_directory::{STATUS, State, Status, is_held, is_run};
 use crate::signals::{self, Signal};
 
 /// Between two looks at the processes.
@@ -28,7 +30,7 @@ pub(super) fn run_all(runs: &[Run], jobs: usize, quiet: bool) -> Result<Ended> {
     let left: Vec<&Run> = runs.iter().filter(|run| !is_done(run)).collect();
     let done = (runs.len() - left.len()) as u64;
     let mut progress = Progress::start_at("runs", done, runs.len() as u64, quiet);
-    let mut waiting = left.into_iter();
+    let mut waiting = VecDeque::from(left);
     let mut running: Vec<(&Run, Child)> = Vec::new();
     let mut ended = Ended::default();
     loop {
@@ -39,10 +41,22 @@ pub(super) fn run_all(runs: &[Run], jobs: usize, quiet: bool) -> Result<Ended> {
             running.iter().for_each(|(_, child)| pass_on(child));
         }
         while ended.stopped.is_none() && running.len() < jobs {
-            let Some(run) = waiting.next() else { break };
-            running.push((run, start(run)?));
+            // Runs of a sweep that was killed stop with a checkpoint: they are waited for.
+            let free = waiting.iter().position(|run| !is_held(&run.directory));
+            let Some(run) = free.and_then(|index| waiting.remove(index)) else { break };
+            if is_done(run) {
+                progress.advance(1, &Figures::default());
+                continue;
+            }
+            match start(run) {
+                Ok(child) => running.push((run, child)),
+                Err(failure) => {
+                    progress.say(&format!("failed  {}: {failure}", run.name()));
+                    ended.failed.push((run.name(), run.log.clone()));
+                }
+            }
         }
-        if running.is_empty() {
+        if running.is_empty() && (waiting.is_empty() || ended.stopped.is_some()) {
             break;
         }
         let mut still = Vec::with_capacity(running.len());
@@ -83,10 +97,14 @@ fn start(run: &Run) -> Result<Child> {
         command.arg("run").arg(&run.file).arg("--directory").arg(&run.directory);
     }
     command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+    // Of its own group: Ctrl-C reaches the sweep alone, which passes it on once. A run takes a second signal as an order
+    // to end without a checkpoint.
+    command.process_group(0);
+    command.env(signals::PARENT, std::process::id().to_string());
     command.spawn().map_err(|error| Failure::file("run", &program, &error))
 }
 
-/// Asks a process to stop with a checkpoint. Ctrl-C reached it already; the first signal counts.
+/// Asks a process to stop with a checkpoint.
 fn pass_on(child: &Child) {
     if let Some(id) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
         // It may have ended by itself.

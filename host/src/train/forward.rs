@@ -5,7 +5,8 @@ use std::sync::Arc;
 use nshot_graph::Op;
 use nshot_torch::{Pass, Tensor};
 
-use super::stage::{DeviceBatch, Stage};
+use super::stage::Stage;
+use crate::batch::DeviceBatch;
 use crate::boundary::{Loss, LossKind, OptionMark, PathPlan, Target};
 use crate::experiment::Experiment;
 use crate::failure::Result;

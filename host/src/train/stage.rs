@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use nshot_data::{Layout, Pixels, Prefetch};
+use nshot_data::{Layout, Prefetch};
 use nshot_graph::Role;
 use nshot_torch::{Gradients, ParameterStore, Slots, Tensor, UpdateTable};
 
@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::forward::ForwardPass;
 use super::record::{self, Pending, Record};
+use crate::batch::DeviceBatch;
 use crate::boundary::{
     OptionMark, PathPlan, PathsView, ProgressView, RunView, UpdateHost, UpdateMoment, put_scalars,
     take_scalars,
@@ -54,13 +55,6 @@ pub(super) struct Moment {
     pub(super) seconds: f64,
     pub(super) best: Option<Best>,
     pub(super) rank_due: bool,
-}
-
-/// A batch on the device.
-pub(crate) struct DeviceBatch {
-    pub(super) image: Tensor,
-    pub(super) label: Tensor,
-    pub(super) images: u64,
 }
 
 /// A stage in training.
@@ -145,13 +139,7 @@ impl Stage {
     pub(crate) fn next_batch(&mut self) -> Result<DeviceBatch> {
         let batch =
             self.batches.next().ok_or_else(|| Failure::new("the training data ended before the run"))??;
-        let (device, precision) = (self.store.device(), self.store.precision());
-        let image = match &batch.images {
-            Pixels::F32(pixels) => nshot_torch::images(pixels, batch.shape, true, device, precision)?,
-            Pixels::F64(pixels) => nshot_torch::images(pixels, batch.shape, true, device, precision)?,
-        };
-        let label = nshot_torch::labels(&batch.labels, device)?;
-        Ok(DeviceBatch { image, label, images: batch.labels.len() as u64 })
+        DeviceBatch::new(&batch, self.store.device(), self.store.precision())
     }
 
     /// The state group of a step; the paths are checked to agree on the choices that separate the state.

@@ -31,7 +31,7 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// The manifest's key that names the column; empty where no key does.
-        key: &'static str,
+        key: String,
         /// What was found and what was expected.
         problem: String,
         /// All columns of the file.

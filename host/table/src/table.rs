@@ -20,9 +20,11 @@ pub type Parse<'a> = dyn Fn(&str) -> std::result::Result<Vec<u32>, String> + 'a;
 /// Which columns of a CSV file are meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableOptions {
-    /// Columns of accuracies (the manifest's `rank.column`). Empty: the only numeric column, apart from the
+    /// Columns of accuracies, or of other figures. Empty: the only numeric column, apart from the
     /// subset's and those called `weights`, `params` and `macs`.
     pub columns: Vec<String>,
+    /// The manifest's key that names the columns, for messages.
+    pub column_key: String,
     /// A column that marks rows with `1` or `true` (the manifest's `rank.subset`).
     pub subset: Option<String>,
     /// The column of architectures, in the space's text form.
@@ -31,7 +33,12 @@ pub struct TableOptions {
 
 impl Default for TableOptions {
     fn default() -> Self {
-        Self { columns: Vec::new(), subset: None, architecture: "arch".to_owned() }
+        Self {
+            columns: Vec::new(),
+            column_key: "rank.column".to_owned(),
+            subset: None,
+            architecture: "arch".to_owned(),
+        }
     }
 }
 
@@ -97,7 +104,8 @@ impl Table {
         if !next(&mut record)? {
             return Err(no_rows("has no rows".to_owned()));
         }
-        let columns = header.accuracies(&options.columns, &record, architecture, subset)?;
+        let columns =
+            header.accuracies(&options.columns, &options.column_key, &record, architecture, subset)?;
         let names = columns.iter().map(|&column| header.name(column).to_owned()).collect();
         let layout = Layout { fields: header.len(), architecture, columns, subset };
         let mut table = Self { columns: names, entries: Vec::new(), index: HashMap::new() };

@@ -6,8 +6,6 @@ use csv::StringRecord;
 
 use crate::error::{Error, Result};
 
-/// The manifest's key that names the columns of accuracies.
-const COLUMN_KEY: &str = "rank.column";
 /// Columns that hold costs, never accuracies.
 const COSTS: [&str; 3] = ["weights", "params", "macs"];
 /// Longer texts are cut in messages, in characters.
@@ -38,7 +36,7 @@ impl Header {
     ///
     /// # Errors
     /// It is absent, or occurs twice.
-    pub(crate) fn find(&self, name: &str, key: &'static str) -> Result<usize> {
+    pub(crate) fn find(&self, name: &str, key: &str) -> Result<usize> {
         let mut found = (0..self.names.len()).filter(|&column| self.names[column] == name);
         match (found.next(), found.next()) {
             (Some(column), None) => Ok(column),
@@ -66,12 +64,13 @@ impl Header {
     pub(crate) fn accuracies(
         &self,
         named: &[String],
+        key: &str,
         first: &StringRecord,
         architecture: usize,
         subset: Option<usize>,
     ) -> Result<Vec<usize>> {
         if !named.is_empty() {
-            return named.iter().map(|name| self.find(name, COLUMN_KEY)).collect();
+            return named.iter().map(|name| self.find(name, key)).collect();
         }
         let numeric = |column: usize| first.get(column).is_some_and(|text| text.parse::<f64>().is_ok());
         let other = |column: usize| column != architecture && Some(column) != subset;
@@ -86,16 +85,22 @@ impl Header {
             0 => "has no column of accuracies".to_owned(),
             count => format!("has {count} columns that could hold accuracies"),
         };
-        let hint = format!("set `{COLUMN_KEY}` to the column, or to a list of columns");
-        Err(self.wrong(COLUMN_KEY, problem, hint))
+        let hint = format!("set `{key}` to the column, or to a list of columns");
+        Err(self.wrong(key, problem, hint))
     }
 
-    fn wrong(&self, key: &'static str, problem: String, hint: String) -> Error {
+    fn wrong(&self, key: &str, problem: String, hint: String) -> Error {
         let mut columns: Vec<String> = self.names.iter().take(MAX_LISTED).map(|name| quoted(name)).collect();
         if self.names.len() > MAX_LISTED {
             columns.push(format!("and {} more", self.names.len() - MAX_LISTED));
         }
-        Error::Column { path: self.path.clone(), key, problem, columns: columns.join(", "), hint }
+        Error::Column {
+            path: self.path.clone(),
+            key: key.to_owned(),
+            problem,
+            columns: columns.join(", "),
+            hint,
+        }
     }
 }
 
