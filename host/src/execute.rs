@@ -177,7 +177,7 @@ fn best_subnet(score: &Score) -> Best {
 }
 
 enum Outcome {
-    Done(Report),
+    Done(Box<Report>),
     Stopped(Signal),
 }
 
@@ -216,7 +216,7 @@ fn train_and_rank(
         Some(search::Ended::Stopped(signal)) => return Ok(Outcome::Stopped(signal)),
     };
     let top = experiment.manifest.rank.as_ref().map_or(0, |rank| rank.top);
-    Ok(Outcome::Done(Report {
+    Ok(Outcome::Done(Box::new(Report {
         directory: std::path::absolute(output.path())?,
         steps: figures.steps,
         images: figures.images,
@@ -229,7 +229,7 @@ fn train_and_rank(
         best: Score::best(scores, top),
         comparisons,
         search,
-    }))
+    })))
 }
 
 fn search_all(

@@ -43,12 +43,11 @@ pub fn create(new: &New) -> Result<PathBuf> {
         .map_err(|error| Failure::file("make the folder", &new.parent, &error))?;
     let beside = tempfile::Builder::new().prefix(".new-plugin-").tempdir_in(&new.parent);
     let beside = beside.map_err(|error| Failure::file("make a folder in", &new.parent, &error))?;
-    let sdk = match &new.sdk {
-        Some(sdk) => given_sdk(sdk)?,
-        None => {
-            sdk::unpack(&beside.path().join(VENDOR))?;
-            format!("{VENDOR}/sdk")
-        }
+    let sdk = if let Some(sdk) = &new.sdk {
+        given_sdk(sdk)?
+    } else {
+        sdk::unpack(&beside.path().join(VENDOR))?;
+        format!("{VENDOR}/sdk")
     };
     let words = Words { new, sdk: &sdk };
     for (name, template) in [

@@ -116,7 +116,7 @@ pub fn run(manifest: Manifest, options: Options) -> Result<Ending> {
         ));
         return Ok(Ending::Stopped(signal));
     }
-    let summary = table::write(&parts, &directory, &jobs, trained)?;
+    let summary = table::write(&parts, &directory, &jobs, &trained)?;
     status.state = State::Done;
     directory.write_status(&status)?;
     summary.print(options.json, &duration(started.elapsed().as_secs_f64()))?;

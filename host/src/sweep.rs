@@ -84,7 +84,7 @@ pub fn sweep(path: &Path, options: &Options) -> Result<Ending> {
     let threads = runs.first().map_or(1, |run| run.manifest.run.threads);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let jobs = options.jobs.unwrap_or((cores / threads).max(1));
-    let outcome = processes::run_all(&runs, jobs, options.quiet)?;
+    let outcome = processes::run_all(&runs, jobs, options.quiet);
     let table = Table::of(&runs, &sweep.matrix)?;
     table.write(&folder)?;
     stdout::print(&table.print(options.format)?)?;

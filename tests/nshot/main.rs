@@ -26,6 +26,8 @@
 #![allow(clippy::unwrap_used)]
 // A path's debug form is its form in TOML.
 #![allow(clippy::unnecessary_debug_formatting)]
+// What is to be the same is the same to the last bit.
+#![allow(clippy::float_cmp)]
 
 mod abi_next;
 mod bad_manifest;

@@ -84,9 +84,9 @@ fn fairnas_takes_every_option_once_a_step() {
     assert_eq!(steps.len() as u64, STEPS / 5);
     for (index, (_, paths)) in steps.iter().enumerate() {
         assert_eq!(paths.len(), 5);
-        (0..3).for_each(|choice| {
-            assert_eq!(counts(paths.iter(), choice), [1; 5], "step {index}, choice {choice}")
-        });
+        for choice in 0..3 {
+            assert_eq!(counts(paths.iter(), choice), [1; 5], "step {index}, choice {choice}");
+        }
     }
     // Which option comes first, and beside which, is drawn.
     let first = || steps.iter().map(|(_, paths)| &paths[0]);
@@ -132,9 +132,9 @@ fn fsnas_draws_uniformly_within_each_stage() {
         let own = paths().next().unwrap()[1];
         assert!(paths().all(|path| path[1] == own), "{stage}");
         options.insert(own);
-        [0, 2].iter().for_each(|choice| {
-            assert_uniform(counts(paths(), *choice), &format!("stage {stage}, choice {choice}"));
-        });
+        for choice in [0, 2] {
+            assert_uniform(counts(paths(), choice), &format!("stage {stage}, choice {choice}"));
+        }
     }
     assert_eq!(options.len(), 5);
 }

@@ -29,9 +29,10 @@ pub(crate) fn trained(more: &str) -> Bench {
 pub(crate) fn architecture(number: usize) -> String {
     let digit = |place: u32| OPERATIONS[number / 5_usize.pow(5 - place) % 5];
     let edge = |place, from| format!("{}~{from}|", digit(place));
-    let [a, b, c, d, e, f] =
-        [(0, 0), (1, 0), (2, 1), (3, 0), (4, 1), (5, 2)].map(|(place, from)| edge(place, from));
-    format!("|{a}+|{b}{c}+|{d}{e}{f}")
+    let nodes = [vec![(0, 0)], vec![(1, 0), (2, 1)], vec![(3, 0), (4, 1), (5, 2)]];
+    let node = |edges: Vec<(u32, u32)>| edges.into_iter().map(|(place, from)| edge(place, from)).collect();
+    let nodes: Vec<String> = nodes.map(node).to_vec();
+    format!("|{}", nodes.join("+|"))
 }
 
 /// All 15,625, in the space's order.
@@ -101,9 +102,7 @@ pub(crate) fn start_until(
 
 /// Whether a file has so many lines.
 pub(crate) fn has_lines(file: &Path, lines: usize) -> impl Fn() -> bool {
-    move || {
-        std::fs::read(file).is_ok_and(|bytes| bytes.iter().filter(|byte| **byte == b'\n').count() >= lines)
-    }
+    move || std::fs::read(file).is_ok_and(|bytes| bytes.split(|byte| *byte == b'\n').count() > lines)
 }
 
 /// Kills a command once something has come.

@@ -71,15 +71,17 @@ fn pickled(values: &[f64], protocol: u8) -> Vec<u8> {
     let mut bytes = Vec::new();
     if protocol == 0 {
         bytes.extend(b"(lp0\n");
-        values.iter().for_each(|value| bytes.extend(format!("F{value:?}\na").bytes()));
+        for value in values {
+            bytes.extend(format!("F{value:?}\na").bytes());
+        }
     } else {
         bytes.extend(b"\x80\x02]q\x00");
         for chunk in values.chunks(1000) {
             bytes.push(b'(');
-            chunk.iter().for_each(|value| {
+            for value in chunk {
                 bytes.push(b'G');
                 bytes.extend(value.to_be_bytes());
-            });
+            }
             bytes.push(b'e');
         }
     }

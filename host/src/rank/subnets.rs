@@ -18,12 +18,11 @@ const SUBNETS: u64 = 100;
 /// The subnets of the final ranking, each with the stage that it belongs to.
 pub(super) fn finally(experiment: &Experiment) -> Result<Assigned> {
     let Some(rank) = &experiment.manifest.rank else { return Ok(Vec::new()) };
-    let subnets = match given(experiment, rank)? {
-        Some(given) => given,
-        None => {
-            let held = |subnet: &[u32]| stage_of(experiment, subnet).is_some();
-            drawn(experiment, &experiment.space.all_options(), rank.subnets.unwrap_or(SUBNETS), held)?
-        }
+    let subnets = if let Some(given) = given(experiment, rank)? {
+        given
+    } else {
+        let held = |subnet: &[u32]| stage_of(experiment, subnet).is_some();
+        drawn(experiment, &experiment.space.all_options(), rank.subnets.unwrap_or(SUBNETS), held)?
     };
     let assigned = subnets.into_iter().filter_map(|subnet| Some((stage_of(experiment, &subnet)?, subnet)));
     Ok(assigned.collect())

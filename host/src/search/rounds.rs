@@ -49,6 +49,7 @@ impl State {
 
 /// A line of `rounds.csv`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "the names of the columns")]
 struct Round {
     round: u64,
     asked: usize,

@@ -45,17 +45,12 @@ pub(super) fn keep(
 /// The architectures that the manifest lists, or draws.
 pub(super) fn architectures(experiment: &Experiment, config: &StandaloneConfig) -> Result<Vec<Architecture>> {
     let manifest = &experiment.manifest;
-    let selected = match &config.architectures {
-        Some(list) => {
-            let listed = rank::read_list(&experiment.space, list);
-            distinct(manifest.located("standalone.architectures", listed)?)
-        }
-        None => {
-            let spread = spread(experiment, config.count.unwrap_or(COUNT), &config.stratify);
-            manifest.located("standalone", spread)?
-        }
-    };
-    Ok(selected)
+    if let Some(list) = &config.architectures {
+        let listed = rank::read_list(&experiment.space, list);
+        return manifest.located("standalone.architectures", listed).map(distinct);
+    }
+    let spread = spread(experiment, config.count.unwrap_or(COUNT), &config.stratify);
+    manifest.located("standalone", spread)
 }
 
 fn distinct(architectures: Vec<Architecture>) -> Vec<Architecture> {

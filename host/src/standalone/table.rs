@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::Job;
-use super::trained::Trained;
+use super::trained::{Done, Trained};
 use crate::experiment::Parts;
 use crate::failure::{Failure, Result};
 use crate::run_directory::RunDirectory;
@@ -38,10 +38,10 @@ pub(super) fn write(
     parts: &Parts,
     directory: &RunDirectory,
     jobs: &[Job],
-    trained: Vec<Trained>,
+    trained: &Done,
 ) -> Result<Summary> {
     let seeds = parts.manifest.standalone.as_ref().map(|config| config.seeds.clone()).unwrap_or_default();
-    let find = |job: &Job| trained.iter().find(|row| row.arch == job.text && row.seed == job.seed);
+    let find = |job: &Job| trained.get(&(job.text.clone(), job.seed));
     let mut writer = csv::Writer::from_writer(Vec::new());
     let header = ["arch", "weights", "params", "macs", "accuracy", "nll"].map(str::to_owned);
     writer
@@ -75,7 +75,7 @@ pub(super) fn write(
         seeds,
         tau_between_seeds,
         accuracies: [at(0), at(1), at(2)],
-        training_seconds: trained.iter().map(|row| row.seconds).sum(),
+        training_seconds: trained.values().map(|row| row.seconds).sum(),
     })
 }
 

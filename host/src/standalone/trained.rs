@@ -1,5 +1,6 @@
 //! One training, and the file that remembers those that are done.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -22,6 +23,7 @@ const READ_EVERY: usize = 64;
 
 /// What came of one training: a line of `trained.csv`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "the names of the columns")]
 pub(super) struct Trained {
     pub(super) arch: String,
     pub(super) seed: u64,
@@ -105,10 +107,13 @@ fn last_loss(job: &Job, step: u64, losses: &[Tensor]) -> Result<f64> {
     Ok(read.last().copied().unwrap_or(f64::NAN))
 }
 
+/// Trainings that are done, by architecture and seed.
+pub(super) type Done = HashMap<(String, u64), Trained>;
+
 /// `trained.csv`, open for more.
 pub(super) struct Journal {
     path: PathBuf,
-    trained: Vec<Trained>,
+    trained: Done,
     writer: csv::Writer<File>,
 }
 
@@ -118,14 +123,15 @@ impl Journal {
         let path = directory.join(TRAINED);
         let bytes = std::fs::read(&path).unwrap_or_default();
         let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
-        let mut trained: Vec<Trained> = Vec::new();
+        let mut trained = Done::new();
         for (index, row) in csv::Reader::from_reader(&bytes[..whole]).deserialize::<Trained>().enumerate() {
-            trained.push(row.map_err(|error| {
+            let row = row.map_err(|error| {
                 let text = format!("`{}` is damaged at line {}: {error}", path.display(), index + 2);
                 Failure::new(text).hint("remove that line; its training is then done again")
-            })?);
+            })?;
+            trained.insert((row.arch.clone(), row.seed), row);
         }
-        let is_done = |job: &Job| trained.iter().any(|row| row.arch == job.text && row.seed == job.seed);
+        let is_done = |job: &Job| trained.contains_key(&(job.text.clone(), job.seed));
         let done = jobs.iter().map(is_done).collect();
         directory.write(TRAINED, &bytes[..whole])?;
         let file = File::options().append(true).open(&path);
@@ -137,11 +143,11 @@ impl Journal {
     pub(super) fn push(&mut self, trained: Trained) -> Result<()> {
         self.writer.serialize(&trained)?;
         self.writer.flush().map_err(|error| Failure::file("write", &self.path, &error))?;
-        self.trained.push(trained);
+        self.trained.insert((trained.arch.clone(), trained.seed), trained);
         Ok(())
     }
 
-    pub(super) fn into_trained(self) -> Vec<Trained> {
+    pub(super) fn into_trained(self) -> Done {
         self.trained
     }
 }

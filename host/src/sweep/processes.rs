@@ -26,7 +26,7 @@ pub(super) struct Ended {
 }
 
 /// Runs what is not done, `jobs` at a time. A signal is passed on; then all wait for their checkpoints.
-pub(super) fn run_all(runs: &[Run], jobs: usize, quiet: bool) -> Result<Ended> {
+pub(super) fn run_all(runs: &[Run], jobs: usize, quiet: bool) -> Ended {
     let left: Vec<&Run> = runs.iter().filter(|run| !is_done(run)).collect();
     let done = (runs.len() - left.len()) as u64;
     let mut progress = Progress::start_at("runs", done, runs.len() as u64, quiet);
@@ -38,7 +38,9 @@ pub(super) fn run_all(runs: &[Run], jobs: usize, quiet: bool) -> Result<Ended> {
             && let Some(signal) = signals::stop_requested()
         {
             ended.stopped = Some(signal);
-            running.iter().for_each(|(_, child)| pass_on(child));
+            for (_, child) in &running {
+                pass_on(child);
+            }
         }
         while ended.stopped.is_none() && running.len() < jobs {
             // Runs of a sweep that was killed stop with a checkpoint: they are waited for.
@@ -78,7 +80,7 @@ pub(super) fn run_all(runs: &[Run], jobs: usize, quiet: bool) -> Result<Ended> {
         std::thread::sleep(LOOK_EVERY);
     }
     progress.finish("");
-    Ok(ended)
+    ended
 }
 
 pub(super) fn is_done(run: &Run) -> bool {

@@ -83,7 +83,9 @@ impl Table {
                     }
                 }
             }
-            figures.iter_mut().for_each(|figure| figure.summary = summarise(&figure.values));
+            for figure in &mut figures {
+                figure.summary = summarise(&figure.values);
+            }
             methods.push(Row { method: method.clone(), done, runs: own.len(), figures });
         }
         let mut table = Self { plain: matrix.plain.clone(), methods };
