@@ -7,6 +7,7 @@ mod data;
 mod doctor;
 mod export;
 mod logging;
+mod manifest;
 mod output;
 mod plugin;
 mod rank;
@@ -18,12 +19,10 @@ mod space;
 mod standalone;
 mod sweep;
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use nshot::failure::Result;
-use nshot::manifest::Manifest;
 use nshot::run_directory::record;
 
 /// What a command ends with: its exit status.
@@ -90,15 +89,6 @@ fn dispatch(command: &Command) -> Outcome {
         Command::Runs(command) => runs::main(command),
         Command::Doctor(arguments) => doctor::main(arguments),
     }
-}
-
-/// The manifest of a command with `--set` and `--directory`.
-fn load(path: &Path, overrides: &[(String, String)], directory: Option<&Path>) -> Result<Manifest> {
-    let mut manifest = Manifest::load(path, overrides)?;
-    if let Some(directory) = directory {
-        directory.clone_into(&mut manifest.run.directory);
-    }
-    Ok(manifest)
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ pub use component::{ComponentInfo, Components, Kind};
 pub use folders::{Folders, default_plugin_folder, default_store};
 pub use hash::Hash;
 pub use loader::{Found, LoadError, Loader, Plugin, PluginFile};
+pub use machine::target;
 pub use metadata::Metadata;
-pub use refusal::{Reason, Refusal};
+pub use refusal::{Reason, Refusal, clean};
 pub use store::{Store, StoreError, Stored};

@@ -6,7 +6,7 @@
 use std::ffi::{CStr, c_char};
 
 /// The target that this host was built for: processor, system, environment.
-pub(crate) fn target() -> String {
+pub fn target() -> String {
     let environment = if cfg!(target_env = "gnu") {
         "gnu"
     } else if cfg!(target_env = "musl") {

@@ -247,7 +247,7 @@ fn after(line: Option<&String>) -> String {
 }
 
 /// Text of a file or a plugin, fit for a terminal: in one line, at most `limit` characters long.
-pub(crate) fn clean(text: &str, limit: usize) -> String {
+pub fn clean(text: &str, limit: usize) -> String {
     let mut chars = text.chars().map(|c| if c.is_control() { ' ' } else { c });
     let mut cut: String = chars.by_ref().take(limit).collect();
     if chars.next().is_some() {

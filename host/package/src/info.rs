@@ -68,17 +68,6 @@ impl From<&ComponentInfo> for Component {
     }
 }
 
-/// The target of this program: processor, system, environment.
-pub fn this_target() -> String {
-    // As the loader and the SDK name it.
-    let environment = match () {
-        () if cfg!(target_env = "gnu") => "gnu",
-        () if cfg!(target_env = "musl") => "musl",
-        () => "",
-    };
-    format!("{}-{}-{environment}", std::env::consts::ARCH, std::env::consts::OS)
-}
-
 impl Info {
     /// `GROUP/PLUGIN VERSION`, for messages.
     pub fn title(&self) -> String {

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Problem};
 use crate::files::{Lock, read_limited};
-use crate::info::{INFO, INFO_LIMIT, Info, this_target};
+use crate::info::{INFO, INFO_LIMIT, Info};
 use crate::package::write_new;
 use crate::source::Fetched;
 use crate::text::clean;
@@ -248,12 +248,12 @@ impl Plugins {
 impl Installed {
     /// The folder of its library for this machine; the loader's `Folders` can search it.
     pub fn library_folder(&self) -> PathBuf {
-        self.folder.join("lib").join(this_target())
+        self.folder.join("lib").join(nshot_loader::target())
     }
 
     /// Its library for this machine, whether it is there or not.
     pub fn library(&self) -> PathBuf {
-        self.folder.join(self.info.library_path(&this_target()))
+        self.folder.join(self.info.library_path(&nshot_loader::target()))
     }
 
     /// Compares each of its files with its hash.

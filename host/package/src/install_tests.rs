@@ -112,7 +112,7 @@ fn libraries_of_several_machines_are_put_together() {
     ours.add(&theirs).unwrap();
     assert_eq!(ours.info().targets.len(), 2);
     assert_eq!(Package::open(&ours.to_bytes().unwrap(), "x").unwrap(), ours);
-    assert_eq!(ours.check_library("x").unwrap(), ours.info().library_path(&this_target()));
+    assert_eq!(ours.check_library("x").unwrap(), ours.info().library_path(&nshot_loader::target()));
     let whole = ours.clone();
     ours.add(&theirs).unwrap();
     assert_eq!(ours, whole);
@@ -179,7 +179,7 @@ fn tar_and_zstd_read_a_package() {
     fs::write(&path, package("0.1.0").to_bytes().unwrap()).unwrap();
     let done = std::process::Command::new(tar).args(["--zstd", "-tf"]).arg(path).output().unwrap();
     let names = String::from_utf8(done.stdout).unwrap();
-    let library = package("0.1.0").info().library_path(&this_target());
+    let library = package("0.1.0").info().library_path(&nshot_loader::target());
     assert_eq!(
         names.lines().collect::<Vec<_>>(),
         ["LICENSE-MIT", "README.md", &library, "plugin.toml", "source/src/lib.rs"]

@@ -33,7 +33,7 @@ mod web;
 pub use client::{Client, Login, Pushed};
 pub use error::{Error, Problem};
 pub use files::source_tree;
-pub use info::{Component, Info, newer, newest, this_target};
+pub use info::{Component, Info, newer, newest};
 pub use install::{Installed, Outcome, Plugins, Record};
 pub use key::{KeyPair, PublicKey, SecretKey};
 pub use package::{Contents, Library, Package};

@@ -231,7 +231,7 @@ impl Package {
                 Err(refusal) => refusals.push(refusal.to_string()),
             }
         }
-        let (package, expected) = (self.info.title(), crate::info::this_target());
+        let (package, expected) = (self.info.title(), nshot_loader::target());
         Err(Error::NoLibrary { package, expected, refusals })
     }
 

@@ -7,13 +7,12 @@ use std::sync::LazyLock;
 
 use nshot_loader::gate;
 
-use crate::info::this_target;
 use crate::{Component, Contents, Fetched, KeyPair, Library, Package, SecretKey, sign};
 
 /// A library with a record and a root symbol, and nothing else: it passes the gate and is never loaded.
 static LIBRARY: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let folder = tempfile::tempdir().unwrap();
-    let (abi, target) = (nshot_loader_abi(), this_target());
+    let (abi, target) = (nshot_loader_abi(), nshot_loader::target());
     let record = format!(
         r#"{{"format":1,"abi":{abi},"plugin":"calr","group":"tests","version":"0.1.0","authors":"A. Uthor","license":"MIT","root":"nshot_root_x","target":"{target}","panic":"unwind","sdk":"0.1.0"}}"#
     );

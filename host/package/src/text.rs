@@ -1,14 +1,6 @@
 //! Foreign text, fit for a message.
 
-/// One line without control characters, at most `limit` characters long.
-pub(crate) fn clean(text: &str, limit: usize) -> String {
-    let mut chars = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-    let mut cut: String = chars.by_ref().take(limit).collect();
-    if chars.next().is_some() {
-        cut.push('…');
-    }
-    cut
-}
+pub(crate) use nshot_loader::clean;
 
 /// An error with all that is behind it, in one line.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {

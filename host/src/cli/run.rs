@@ -3,10 +3,9 @@
 use std::path::PathBuf;
 
 use nshot::execute::{self, Ending, Options};
-use nshot::manifest::parse_override;
 use nshot::signals;
 
-use super::Outcome;
+use super::{Outcome, manifest};
 
 /// Trains a supernet as a manifest says and ranks its subnets.
 ///
@@ -17,14 +16,8 @@ use super::Outcome;
     after_help = "Example:  nshot run examples/first-run.toml --set train.epochs=2 --directory runs/short"
 )]
 pub(super) struct Arguments {
-    /// The manifest, a TOML file.
-    manifest: PathBuf,
-    /// Check everything, say what would run, and stop before the first step.
-    #[arg(long)]
-    dry_run: bool,
-    /// Another value for a key of the manifest: a TOML value, else a text. May be repeated.
-    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = parse_override)]
-    overrides: Vec<(String, String)>,
+    #[command(flatten)]
+    from: manifest::Arguments,
     /// The run directory, in place of the manifest's.
     #[arg(long, value_name = "DIR")]
     directory: Option<PathBuf>,
@@ -37,8 +30,8 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn main(arguments: &Arguments) -> Outcome {
-    let manifest = super::load(&arguments.manifest, &arguments.overrides, arguments.directory.as_deref())?;
-    let (quiet, dry_run, json) = (arguments.quiet, arguments.dry_run, arguments.json);
+    let manifest = arguments.from.load(arguments.directory.as_deref())?;
+    let (quiet, dry_run, json) = (arguments.quiet, arguments.from.dry_run, arguments.json);
     signals::install()?;
     execute::run(manifest, Options { quiet, dry_run, json }).map(Ending::exit_status)
 }

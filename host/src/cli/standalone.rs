@@ -3,10 +3,9 @@
 use std::path::PathBuf;
 
 use nshot::execute::Ending;
-use nshot::manifest::parse_override;
 use nshot::{signals, standalone};
 
-use super::Outcome;
+use super::{Outcome, manifest};
 
 /// Trains single architectures from scratch, and writes a table of their accuracies.
 ///
@@ -15,14 +14,8 @@ use super::Outcome;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:  nshot standalone examples/ground-truth.toml --jobs 2")]
 pub(super) struct Arguments {
-    /// The manifest, a TOML file.
-    manifest: PathBuf,
-    /// Check everything, say how many trainings there are, and stop before the first.
-    #[arg(long)]
-    dry_run: bool,
-    /// Another value for a key of the manifest: a TOML value, else a text. May be repeated.
-    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = parse_override)]
-    overrides: Vec<(String, String)>,
+    #[command(flatten)]
+    from: manifest::Arguments,
     /// The run directory, in place of the manifest's.
     #[arg(long, value_name = "DIR")]
     directory: Option<PathBuf>,
@@ -38,10 +31,10 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn main(arguments: &Arguments) -> Outcome {
-    let manifest = super::load(&arguments.manifest, &arguments.overrides, arguments.directory.as_deref())?;
+    let manifest = arguments.from.load(arguments.directory.as_deref())?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let jobs = arguments.jobs.map_or_else(|| (cores / manifest.run.threads).max(1), usize::from);
-    let (dry_run, quiet, json) = (arguments.dry_run, arguments.quiet, arguments.json);
+    let (dry_run, quiet, json) = (arguments.from.dry_run, arguments.quiet, arguments.json);
     let options = standalone::Options { jobs, dry_run, quiet, json };
     signals::install()?;
     standalone::run(manifest, options).map(Ending::exit_status)

@@ -3,11 +3,10 @@
 use std::path::PathBuf;
 
 use nshot::execute::Ending;
-use nshot::manifest::parse_override;
 use nshot::signals;
 use nshot::sweep::{self, Format};
 
-use super::Outcome;
+use super::{Outcome, manifest};
 
 /// Runs a matrix of methods and seeds, and prints the table that compares them.
 ///
@@ -17,14 +16,8 @@ use super::Outcome;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:  nshot sweep examples/table1-mini.toml --jobs 2")]
 pub(super) struct Arguments {
-    /// The manifest, a TOML file.
-    manifest: PathBuf,
-    /// Check everything, say what would run, and stop before the first run.
-    #[arg(long)]
-    dry_run: bool,
-    /// Another value for a key of every run's manifest: a TOML value, else a text. May be repeated.
-    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = parse_override)]
-    overrides: Vec<(String, String)>,
+    #[command(flatten)]
+    from: manifest::Arguments,
     /// The folder of the runs. Default: `sweeps/NAME`.
     #[arg(long, value_name = "DIR")]
     directory: Option<PathBuf>,
@@ -55,11 +48,11 @@ pub(super) fn main(arguments: &Arguments) -> Outcome {
     };
     let options = sweep::Options {
         directory: arguments.directory.clone(),
-        overrides: arguments.overrides.clone(),
+        overrides: arguments.from.overrides.clone(),
         jobs: arguments.jobs.map(usize::from),
-        dry_run: arguments.dry_run,
+        dry_run: arguments.from.dry_run,
         quiet: arguments.quiet,
         format,
     };
-    sweep::sweep(&arguments.manifest, &options).map(Ending::exit_status)
+    sweep::sweep(&arguments.from.manifest, &options).map(Ending::exit_status)
 }

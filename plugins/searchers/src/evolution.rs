@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::genetic::{check_probability, check_sizes, crossover, mutate};
 use crate::history::{History, Round};
-use crate::score::{Score, log_best};
+use crate::score::Score;
 use crate::space::{Space, ask_for};
 
 /// Attempts for each child that is wanted, as in the authors' code.
@@ -125,11 +125,7 @@ impl Searcher for Evolution {
     }
 
     fn tell(&mut self, scored: &Scored) -> Result<()> {
-        for entry in 0..scored.count() {
-            self.history.push(scored.architecture(entry)?, self.settings.score.merit(scored, entry)?);
-        }
-        let best = self.history.best(1).first().map(|entry| (&entry.0[..], entry.1));
-        log_best(&scored.run(), self.settings.score, self.history.entries().len(), best)
+        self.history.tell(scored, self.settings.score)
     }
 
     fn save(&self) -> Result<Vec<u8>> {

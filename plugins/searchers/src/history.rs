@@ -6,6 +6,7 @@ use nshot_sdk::prelude::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::score::{Score, log_best};
 use crate::space::Space;
 
 /// Random draws for a round, beyond twice its size, before the space counts as used up.
@@ -57,6 +58,15 @@ impl<F: Serialize + DeserializeOwned> History<F> {
 }
 
 impl History<f64> {
+    /// Takes the scores of a round, and tells of the best so far.
+    pub(crate) fn tell(&mut self, scored: &Scored, score: Score) -> Result<()> {
+        for entry in 0..scored.count() {
+            self.push(scored.architecture(entry)?, score.merit(scored, entry)?);
+        }
+        let best = self.best(1).first().map(|entry| (&entry.0[..], entry.1));
+        log_best(&scored.run(), score, self.entries().len(), best)
+    }
+
     /// The best entries, best first; of equal ones the earlier.
     pub(crate) fn best(&self, count: usize) -> Vec<&(Architecture, f64)> {
         let mut order: Vec<_> = self.entries.iter().collect();

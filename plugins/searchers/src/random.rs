@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::history::{History, Round};
-use crate::score::{Score, log_best};
+use crate::score::Score;
 use crate::space::{Space, ask_for};
 
 /// Architectures of a round.
@@ -66,11 +66,7 @@ impl Searcher for RandomSearch {
     }
 
     fn tell(&mut self, scored: &Scored) -> Result<()> {
-        for entry in 0..scored.count() {
-            self.history.push(scored.architecture(entry)?, self.settings.score.merit(scored, entry)?);
-        }
-        let best = self.history.best(1).first().map(|entry| (&entry.0[..], entry.1));
-        log_best(&scored.run(), self.settings.score, self.history.entries().len(), best)
+        self.history.tell(scored, self.settings.score)
     }
 
     fn save(&self) -> Result<Vec<u8>> {
