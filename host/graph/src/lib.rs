@@ -44,6 +44,7 @@ mod op;
 mod ops;
 mod parameters;
 mod plan;
+mod program;
 mod shape;
 mod usage;
 mod value;
@@ -58,6 +59,7 @@ pub use graph::{Graph, Node, ValueId};
 pub use op::{GeluApproximation, Op, Statistics};
 pub use parameters::{Initialisation, ParameterSpec, Parameters, Role};
 pub use plan::{Action, Mode, Plan, Step};
+pub use program::{Filter, Instruction, Program, Term, Work};
 pub use shape::{Shape, ShowShape, resolve};
 pub use value::{Attributes, Value};
 

@@ -1,0 +1,295 @@
+#include "kernels.h"
+
+// The file is compiled with NSHOT_KERNELS naming the variant.
+#define NSHOT_JOIN(a, b) a##b
+#define NSHOT_NAMED(variant) NSHOT_JOIN(kernels_, variant)
+
+namespace nshot {
+namespace NSHOT_NAMED(NSHOT_KERNELS) {
+
+#define INLINE static inline __attribute__((always_inline))
+
+// 32 bytes of numbers.
+template <typename T>
+struct Vector {
+    typedef T type __attribute__((vector_size(32)));
+    static constexpr int64_t size = 32 / sizeof(T);
+};
+
+template <typename V, typename T>
+INLINE void load(V& to, const T* from) { __builtin_memcpy(&to, from, sizeof(V)); }
+
+template <typename V, typename T>
+INLINE void store(T* to, const V& from) { __builtin_memcpy(to, &from, sizeof(V)); }
+
+// One channel instead of a vector of them.
+template <typename T>
+struct Single {
+    typedef T type;
+    static constexpr int64_t size = 1;
+};
+
+// Rows that stay in the first cache between the passes over them; also the length of sums in the type itself.
+constexpr int64_t BLOCK = 64;
+
+INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+INLINE int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
+
+// Calls body.template run<Lanes>(channel) for all channels, by vectors as long as they last.
+template <typename T, typename Body>
+INLINE void over_channels(int64_t channels, const Body& body) {
+    int64_t c = 0;
+    for (; c + Vector<T>::size <= channels; c += Vector<T>::size) body(Vector<T>(), c);
+    for (; c < channels; c++) body(Single<T>(), c);
+}
+
+template <typename T, typename Body>
+INLINE void over_blocks(int64_t rows, int64_t channels, const Body& body) {
+    for (int64_t begin = 0; begin < rows; begin += BLOCK) {
+        int64_t end = least(begin + BLOCK, rows);
+        over_channels<T>(channels, [&](auto lanes, int64_t c) __attribute__((always_inline)) { body(lanes, begin, end, c); });
+    }
+}
+
+template <typename V>
+INLINE void add_lanes(double* to, const V& values, int64_t count) {
+    if constexpr (sizeof(V) <= sizeof(double)) {
+        *to += values;
+    } else {
+        for (int64_t i = 0; i < count; i++) to[i] += values[i];
+    }
+}
+
+// What is not a number stays so, as with ATen: a training that diverges has to show it.
+template <typename V>
+INLINE V rectify(const V& x, Rectifier rectifier) {
+    V zero = {};
+    V y = x < zero ? zero : x;
+    if (rectifier == RELU6) {
+        V six = V{} + 6;
+        y = y > six ? six : y;
+    }
+    return y;
+}
+
+// `g` where the rectified value says that the slope is 1.
+template <typename V>
+INLINE V let_through(const V& g, const V& rectified, Rectifier rectifier) {
+    V zero = {};
+    V kept = rectified <= zero ? zero : g;
+    if (rectifier == RELU6) {
+        V six = V{} + 6;
+        kept = rectified >= six ? zero : kept;
+    }
+    return kept;
+}
+
+template <typename T>
+void moments(Rows<const T> x, int64_t rows, int64_t channels, const T* origin, double* sum, double* square) {
+    over_blocks<T>(rows, channels, [&](auto lanes, int64_t begin, int64_t end, int64_t c) __attribute__((always_inline)) {
+        typedef typename decltype(lanes)::type V;
+        V k, s0 = {}, s1 = {}, q0 = {}, q1 = {};
+        load(k, origin + c);
+        int64_t r = begin;
+        for (; r + 1 < end; r += 2) {
+            V a, b;
+            load(a, x.data + r * x.pitch + c);
+            load(b, x.data + (r + 1) * x.pitch + c);
+            a -= k;
+            b -= k;
+            s0 += a;
+            s1 += b;
+            q0 += a * a;
+            q1 += b * b;
+        }
+        if (r < end) {
+            V a;
+            load(a, x.data + r * x.pitch + c);
+            a -= k;
+            s0 += a;
+            q0 += a * a;
+        }
+        add_lanes(sum + c, V(s0 + s1), lanes.size);
+        add_lanes(square + c, V(q0 + q1), lanes.size);
+    });
+}
+
+// Up to three terms in registers; `first`: nothing is in `out` yet.
+template <int COUNT, typename T, typename L>
+INLINE void add_terms(const AffineTerm<T>* terms, L lanes, bool first, int64_t begin, int64_t end, int64_t c,
+                      int64_t channels, T* out) {
+    typedef typename L::type V;
+    V scale[COUNT], shift = {};
+    for (int t = 0; t < COUNT; t++) {
+        scale[t] = V{} + 1;
+        if (terms[t].scale) {
+            V s;
+            load(scale[t], terms[t].scale + c);
+            load(s, terms[t].shift + c);
+            shift += s;
+        }
+    }
+    for (int64_t r = begin; r < end; r++) {
+        V y = shift;
+        for (int t = 0; t < COUNT; t++) {
+            V x;
+            load(x, terms[t].x.data + r * terms[t].x.pitch + c);
+            y += scale[t] * x;
+        }
+        T* at = out + r * channels + c;
+        if (!first) {
+            V before;
+            load(before, at);
+            y += before;
+        }
+        store(at, y);
+    }
+}
+
+template <typename T>
+void combine(const AffineTerm<T>* terms, int64_t count, int64_t rows, int64_t channels, Rectifier rectifier, T* sum,
+             T* rectified) {
+    T* out = sum ? sum : rectified;
+    over_blocks<T>(rows, channels, [&](auto lanes, int64_t begin, int64_t end, int64_t c) __attribute__((always_inline)) {
+        typedef typename decltype(lanes)::type V;
+        for (int64_t t = 0; t < count; t += 3) {
+            switch (count - t) {
+                case 1: add_terms<1>(terms + t, lanes, t == 0, begin, end, c, channels, out); break;
+                case 2: add_terms<2>(terms + t, lanes, t == 0, begin, end, c, channels, out); break;
+                default: add_terms<3>(terms + t, lanes, t == 0, begin, end, c, channels, out);
+            }
+        }
+        if (!rectified) return;
+        for (int64_t r = begin; r < end; r++) {
+            V y;
+            load(y, out + r * channels + c);
+            store(rectified + r * channels + c, rectify(y, rectifier));
+        }
+    });
+}
+
+template <typename T>
+void gather(const Rows<const T>* direct, int64_t direct_count, const Rows<const T>* masked, int64_t masked_count,
+            const T* rectified, Rectifier rectifier, int64_t rows, int64_t channels, T* g) {
+    over_blocks<T>(rows, channels, [&](auto lanes, int64_t begin, int64_t end, int64_t c) __attribute__((always_inline)) {
+        typedef typename decltype(lanes)::type V;
+        for (int64_t r = begin; r < end; r++) {
+            V y = {}, x;
+            for (int64_t i = 0; i < masked_count; i++) {
+                load(x, masked[i].data + r * masked[i].pitch + c);
+                y += x;
+            }
+            if (masked_count) {
+                load(x, rectified + r * channels + c);
+                y = let_through(y, x, rectifier);
+            }
+            for (int64_t i = 0; i < direct_count; i++) {
+                load(x, direct[i].data + r * direct[i].pitch + c);
+                y += x;
+            }
+            store(g + r * channels + c, y);
+        }
+    });
+}
+
+template <typename T>
+void correlate(Rows<const T> g, Rows<const T> x, int64_t rows, int64_t channels, const T* origin, double* sum,
+               double* product) {
+    over_blocks<T>(rows, channels, [&](auto lanes, int64_t begin, int64_t end, int64_t c) __attribute__((always_inline)) {
+        typedef typename decltype(lanes)::type V;
+        V k, s = {}, p = {};
+        load(k, origin + c);
+        for (int64_t r = begin; r < end; r++) {
+            V a, b;
+            load(a, g.data + r * g.pitch + c);
+            load(b, x.data + r * x.pitch + c);
+            s += a;
+            p += a * (b - k);
+        }
+        add_lanes(sum + c, s, lanes.size);
+        add_lanes(product + c, p, lanes.size);
+    });
+}
+
+template <typename T>
+void spread(Rows<const T> g, Rows<const T> x, int64_t rows, int64_t channels, const T* origin, const T* a, const T* b,
+            const T* d, Rows<T> out) {
+    over_blocks<T>(rows, channels, [&](auto lanes, int64_t begin, int64_t end, int64_t c) __attribute__((always_inline)) {
+        typedef typename decltype(lanes)::type V;
+        V k, va, vb, vd;
+        load(k, origin + c);
+        load(va, a + c);
+        load(vb, b + c);
+        load(vd, d + c);
+        for (int64_t r = begin; r < end; r++) {
+            V vg, vx;
+            load(vg, g.data + r * g.pitch + c);
+            load(vx, x.data + r * x.pitch + c);
+            store(out.data + r * out.pitch + c, V(va * vg + vb * (vx - k) + vd));
+        }
+    });
+}
+
+template <typename T>
+void pool(Rows<const T> x, const Pool& p, const T* weight, int64_t begin, int64_t end, T* out) {
+    for (int64_t line = begin; line < end; line++) {
+        int64_t image = line / p.out_height, oh = line % p.out_height;
+        int64_t h0 = oh * p.stride[0] - p.padding[0];
+        int64_t top = most(h0, 0), bottom = least(h0 + p.kernel[0], p.height);
+        for (int64_t ow = 0; ow < p.out_width; ow++) {
+            int64_t w0 = ow * p.stride[1] - p.padding[1];
+            int64_t left = most(w0, 0), right = least(w0 + p.kernel[1], p.width);
+            const T factor = weight[oh * p.out_width + ow];
+            T* to = out + (line * p.out_width + ow) * p.channels;
+            over_channels<T>(p.channels, [&](auto lanes, int64_t c) __attribute__((always_inline)) {
+                typename decltype(lanes)::type y = {}, v;
+                for (int64_t h = top; h < bottom; h++) {
+                    const T* row = x.data + (image * p.height + h) * p.width * x.pitch + c;
+                    for (int64_t w = left; w < right; w++) {
+                        load(v, row + w * x.pitch);
+                        y += v;
+                    }
+                }
+                y *= factor;
+                store(to + c, y);
+            });
+        }
+    }
+}
+
+template <typename T>
+void pool_back(Rows<const T> g, const Pool& p, const T* weight, int64_t begin, int64_t end, T* out) {
+    // Windows that hold the position `at`.
+    auto first = [](int64_t at, int64_t kernel, int64_t stride) __attribute__((always_inline)) {
+        return at < kernel ? 0 : (at - kernel) / stride + 1;
+    };
+    for (int64_t line = begin; line < end; line++) {
+        int64_t image = line / p.height, h = line % p.height + p.padding[0];
+        int64_t top = first(h, p.kernel[0], p.stride[0]), bottom = least(h / p.stride[0] + 1, p.out_height);
+        for (int64_t at = 0; at < p.width; at++) {
+            int64_t w = at + p.padding[1];
+            int64_t left = first(w, p.kernel[1], p.stride[1]), right = least(w / p.stride[1] + 1, p.out_width);
+            T* to = out + (line * p.width + at) * p.channels;
+            over_channels<T>(p.channels, [&](auto lanes, int64_t c) __attribute__((always_inline)) {
+                typename decltype(lanes)::type y = {}, v;
+                for (int64_t oh = top; oh < bottom; oh++) {
+                    const T* row = g.data + (image * p.out_height + oh) * p.out_width * g.pitch + c;
+                    for (int64_t ow = left; ow < right; ow++) {
+                        load(v, row + ow * g.pitch);
+                        y += v * weight[oh * p.out_width + ow];
+                    }
+                }
+                store(to + c, y);
+            });
+        }
+    }
+}
+
+template <typename T>
+constexpr Kernels<T> table = {moments<T>, combine<T>, gather<T>, correlate<T>, spread<T>, pool<T>, pool_back<T>};
+
+const Kernels<float>& of_float() { return table<float>; }
+const Kernels<double>& of_double() { return table<double>; }
+
+}  // namespace NSHOT_NAMED(NSHOT_KERNELS)
+}  // namespace nshot
