@@ -146,7 +146,7 @@ impl Exported {
 
 /// Whether the outputs for an image depend on the other images of its batch.
 fn depends_on_batch(subnet: &Subnet) -> bool {
-    subnet.evaluation().steps.iter().any(|step| {
+    subnet.live().steps.iter().any(|step| {
         let op = &subnet.graph.node(step.node).op;
         matches!(op, Op::BatchNorm { statistics: Statistics::Batch, .. })
     })

@@ -29,7 +29,12 @@ fn main() {
         .define("_GLIBCXX_USE_CXX11_ABI", abi.as_str())
         .file("shim/shim.cpp")
         .file("shim/script.cpp")
+        .file("shim/fused.cpp")
         .compile("nshot_shim");
+    kernels("base", &[]);
+    if std::env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|architecture| architecture == "x86_64") {
+        kernels("avx2", &["-mavx2", "-mfma"]);
+    }
 
     println!("cargo::rustc-link-search=native={absolute}");
     println!("cargo::rustc-link-lib=torch_cpu");
@@ -37,4 +42,16 @@ fn main() {
     // Unit tests and integration tests of this crate; binaries of dependents see the metadata.
     println!("cargo::rustc-link-arg=-Wl,-rpath,{absolute}");
     println!("cargo::metadata=libtorch_lib={absolute}");
+}
+
+/// The passes over memory for processors that have what `flags` say.
+fn kernels(variant: &str, flags: &[&str]) {
+    let mut build = cc::Build::new();
+    build.cpp(true).pic(true).warnings(false).std("c++20").opt_level(3).debug(false).define("NSHOT_KERNELS", variant);
+    // Vectors go between inlined functions only, so their calling convention does not matter.
+    build.flag_if_supported("-Wno-psabi").file("shim/kernels.cpp");
+    for flag in flags {
+        build.flag(flag);
+    }
+    build.compile(&format!("nshot_kernels_{variant}"));
 }

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use crate::{Action, Graph, Node, Op, Plan, Statistics, ValueId};
+use crate::{Action, Graph, Node, Op, Plan, Role, Statistics, ValueId};
 
 /// The work of one graph in order; then the outputs are there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub struct Program {
     pub instructions: Vec<Instruction>,
     /// The graph's outputs in order, each with the value that holds it.
     pub outputs: Vec<(String, ValueId)>,
+    /// Per value whether it depends on a trained parameter.
+    pub trained: Vec<bool>,
 }
 
 /// One piece of work.
@@ -128,8 +130,21 @@ impl Program {
             }
         }
         fetched.append(&mut works);
-        Program { instructions: with_releases(fetched, plan, graph.nodes().len()), outputs: plan.outputs.clone() }
+        Program {
+            instructions: with_releases(fetched, plan, graph.nodes().len()),
+            outputs: plan.outputs.clone(),
+            trained: trained(graph, plan),
+        }
     }
+}
+
+fn trained(graph: &Graph, plan: &Plan) -> Vec<bool> {
+    let mut trained = vec![false; graph.nodes().len()];
+    for step in &plan.steps {
+        let own = matches!(graph.node(step.node).op, Op::Parameter { role, .. } if role != Role::Buffer);
+        trained[step.node as usize] = own || step.inputs.iter().any(|input| trained[*input as usize]);
+    }
+    trained
 }
 
 /// Adds the releases, and leaves out parameters that nothing takes any more.

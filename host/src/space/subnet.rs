@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, OnceLock};
 
-use nshot_graph::{Cost, Graph, Mode, Op, Parameters, Plan, Role};
+use nshot_graph::{Cost, Graph, Mode, Op, Parameters, Plan, Program, Role};
 
 use crate::boundary::OptionMark;
 use crate::selection::Selection;
@@ -22,8 +22,9 @@ pub struct Subnet {
     pub reached: Vec<usize>,
     /// Indices of the parameters that belong to an option of a choice; no buffers.
     pub owned: Vec<(OptionMark, usize)>,
-    training: OnceLock<Plan>,
-    evaluation: OnceLock<Plan>,
+    training: OnceLock<Program>,
+    evaluation: OnceLock<Program>,
+    live: OnceLock<Plan>,
 }
 
 impl Subnet {
@@ -37,23 +38,28 @@ impl Subnet {
         let owned = owned.iter().filter_map(parameter).collect();
         let mut reached = graph.reached_parameters();
         reached.retain(|&index| trained(index));
-        let (training, evaluation) = (OnceLock::new(), OnceLock::new());
-        Self { cost: graph.cost(), reached, owned, training, evaluation, graph }
+        let (training, evaluation, live) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Self { cost: graph.cost(), reached, owned, training, evaluation, live, graph }
     }
 
     /// The costs outside dead branches.
     pub fn live_cost(&self) -> Cost {
-        self.graph.live_cost(self.evaluation())
+        self.graph.live_cost(self.live())
+    }
+
+    /// What is outside dead branches in evaluation.
+    pub fn live(&self) -> &Plan {
+        self.live.get_or_init(|| self.graph.plan(Mode::Evaluation))
     }
 
     /// What to compute in training.
-    pub fn training(&self) -> &Plan {
-        self.training.get_or_init(|| self.graph.plan(Mode::Training))
+    pub fn training(&self) -> &Program {
+        self.training.get_or_init(|| Program::new(&self.graph, &self.graph.plan(Mode::Training)))
     }
 
     /// What to compute in evaluation.
-    pub fn evaluation(&self) -> &Plan {
-        self.evaluation.get_or_init(|| self.graph.plan(Mode::Evaluation))
+    pub fn evaluation(&self) -> &Program {
+        self.evaluation.get_or_init(|| Program::new(&self.graph, self.live()))
     }
 }
 

@@ -116,5 +116,5 @@ fn spread(experiment: &Experiment, count: u64, measure: &str) -> Result<Vec<Arch
 fn is_connected(subnet: &Subnet) -> bool {
     const IMAGE: usize = 0;
     let is_image = |node| matches!(subnet.graph.node(node).op, Op::Input { index } if index == IMAGE);
-    subnet.evaluation().steps.iter().any(|step| is_image(step.node))
+    subnet.live().steps.iter().any(|step| is_image(step.node))
 }

@@ -1,9 +1,8 @@
 //! The paths of a step: forward, losses, backward.
 
-use std::sync::Arc;
 
 use nshot_graph::Op;
-use nshot_torch::{Pass, Tensor};
+use nshot_torch::{Pass, Recorded, Tensor};
 
 use super::stage::Stage;
 use crate::batch::DeviceBatch;
@@ -65,16 +64,17 @@ impl Stage {
         let mut losses = Vec::with_capacity(paths.len());
         let mut reached = Vec::new();
         for (index, (path, subnet)) in paths.iter().zip(&subnets).enumerate() {
-            let produced = self.run_path(experiment, index, subnet, batch)?;
-            let loss = path_loss(&path.losses, &produced, &outputs, batch)
+            let recorded = self.run_path(experiment, index, subnet, batch)?;
+            let produced = recorded.outputs();
+            let loss = path_loss(&path.losses, produced, &outputs, batch)
                 .map_err(|text| experiment.sampler.identity().failure("sample", &text))?;
             let scaled = nshot_torch::weighted_sum(&[(loss.shallow_clone(), scales[index])])?;
-            nshot_torch::backward(&scaled)?;
             losses.push(loss.f_detach()?);
             reached.extend_from_slice(&subnet.reached);
             // Kept for later paths that distil from it, without its graph.
             let kept = produced.iter().map(|(name, value)| Ok((name.clone(), value.f_detach()?)));
             outputs.push(kept.collect::<Result<_>>()?);
+            recorded.backward(&scaled)?;
         }
         reached.sort_unstable();
         reached.dedup();
@@ -83,13 +83,13 @@ impl Stage {
         Ok(ForwardPass { reached, owned, losses, factors, learning_rate, images })
     }
 
-    fn run_path(
-        &self,
+    fn run_path<'a>(
+        &'a self,
         experiment: &Experiment,
         path: usize,
-        subnet: &Arc<Subnet>,
+        subnet: &'a Subnet,
         batch: &DeviceBatch,
-    ) -> Result<Vec<(String, Tensor)>> {
+    ) -> Result<Recorded<'a>> {
         let mut inputs = vec![("image", &batch.image)];
         let progress;
         if subnet.graph.nodes().iter().any(|node| matches!(node.op, Op::Input { index } if index == PROGRESS))
@@ -105,7 +105,7 @@ impl Stage {
             path: path as u64,
             recalibrate: None,
         };
-        nshot_torch::forward(&subnet.graph, subnet.training(), &self.store, &inputs, pass)
+        nshot_torch::record(&subnet.graph, subnet.training(), &self.store, &inputs, pass)
             .map_err(|error| experiment.space.identity().failure("describe", &error.to_string()))
     }
 }

@@ -116,7 +116,7 @@ void moments(Rows<const T> x, int64_t rows, int64_t channels, const T* origin, d
 
 // Up to three terms in registers; `first`: nothing is in `out` yet.
 template <int COUNT, typename T, typename L>
-INLINE void add_terms(const AffineTerm<T>* terms, L lanes, bool first, int64_t begin, int64_t end, int64_t c,
+INLINE void add_terms(const AffineTerm<T>* terms, L, bool first, int64_t begin, int64_t end, int64_t c,
                       int64_t channels, T* out) {
     typedef typename L::type V;
     V scale[COUNT], shift = {};

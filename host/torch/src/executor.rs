@@ -1,10 +1,20 @@
-//! Runs the plan of a graph on libtorch, with its autograd. Values go as soon as nothing needs them.
+//! Runs the program of a graph on libtorch, forward and backward. Values go as soon as nothing needs them.
+//!
+//! Convolutions, sums of batch norms with their rectifier, and average pooling have a backward pass of their own, which
+//! saves little and joins passes over memory. Every other operation is recorded by autograd, each alone.
 
-use nshot_graph::{Action, Graph, Node, Op, Plan, ShowShape, Step, ValueId, resolve};
+mod convolution;
+mod node;
+mod sum;
+mod tape;
+
+use nshot_graph::{Graph, Program, ShowShape, Statistics, ValueId, Work, resolve};
 use tch::Tensor;
 
-use crate::operations::{self, Context};
-use crate::{ParameterStore, Result, TorchError, dispatch};
+use crate::operations::Context;
+use crate::{ParameterStore, Result, TorchError};
+pub use tape::Recorded;
+use tape::Saved;
 
 /// In which pass of which step a graph runs.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -34,10 +44,15 @@ impl Pass {
     pub fn recalibration(momentum: f64) -> Pass {
         Pass { recalibrate: Some(momentum), ..Pass::evaluation() }
     }
+
+    /// Whether a batch norm normalises by the batch's statistics in this pass.
+    pub(crate) fn uses_batch(self, statistics: Statistics) -> bool {
+        self.training || self.recalibrate.is_some() || statistics == Statistics::Batch
+    }
 }
 
-/// Runs `plan`, which must be `graph`'s, and returns its outputs by name in the plan's order. `inputs` are the
-/// graph's by name; those that no step uses may be left out. The batch size is taken from the inputs.
+/// Runs `program`, which must be `graph`'s, without gradients, and returns its outputs by name in the program's order.
+/// `inputs` are the graph's by name; those that nothing uses may be left out. The batch size is taken from the inputs.
 /// Random numbers depend on seed, step, path and the node's name alone.
 ///
 /// # Errors
@@ -45,49 +60,129 @@ impl Pass {
 /// what libtorch refuses.
 pub fn forward(
     graph: &Graph,
-    plan: &Plan,
+    program: &Program,
     store: &ParameterStore,
     inputs: &[(&str, &Tensor)],
     pass: Pass,
 ) -> Result<Vec<(String, Tensor)>> {
-    let batch = batch_size(graph, inputs)?;
-    let context = Context { store, pass, batch };
-    let _guard = (!pass.training).then(tch::no_grad_guard);
-    let uses = uses(graph, plan);
-    let mut values: Vec<Option<Tensor>> = std::iter::repeat_with(|| None).take(graph.nodes().len()).collect();
-    for step in &plan.steps {
-        let node = graph.nodes().get(step.node as usize).ok_or_else(foreign)?;
-        let value = run(graph, node, step, &values, &uses, inputs, &context).map_err(|error| {
-            TorchError::Node { node: node.name.clone(), operation: node.op.name(), message: error.inner() }
-        })?;
-        values[step.node as usize] = Some(value);
-        for &released in &step.release {
-            if let Some(value) = values.get_mut(released as usize) {
-                *value = None;
-            }
-        }
-    }
-    let output = |(name, id): &(String, ValueId)| {
-        let value = values.get(*id as usize).and_then(Option::as_ref).ok_or_else(foreign)?;
-        Ok((name.clone(), value.shallow_clone()))
-    };
-    plan.outputs.iter().map(output).collect()
+    let _guard = tch::no_grad_guard();
+    let mut run = Run::new(graph, program, store, inputs, pass)?;
+    run.execute()?;
+    let output = |(name, id): &(String, ValueId)| Ok((name.clone(), run.value(*id)?.shallow_clone()));
+    program.outputs.iter().map(output).collect()
 }
 
-/// Adds the gradients of a scalar loss to those of the parameters. A loss that depends on no parameter, as where
-/// all branches are dead, adds none.
+/// As [`forward`], and keeps what the backward pass needs. The outputs are leaves of autograd: losses are made of them.
 ///
 /// # Errors
-/// A loss that is not a scalar.
-pub fn backward(loss: &Tensor) -> Result<()> {
-    if loss.numel() != 1 {
-        return Err(TorchError::invalid(format!("a loss is a scalar, found the shape {:?}", loss.size())));
+/// As [`forward`].
+pub fn record<'a>(
+    graph: &'a Graph,
+    program: &'a Program,
+    store: &'a ParameterStore,
+    inputs: &[(&str, &Tensor)],
+    pass: Pass,
+) -> Result<Recorded<'a>> {
+    let _guard = tch::no_grad_guard();
+    let mut run = Run::new(graph, program, store, inputs, pass)?;
+    run.tape = Some(Vec::with_capacity(program.instructions.len()));
+    run.execute()?;
+    let outputs = program.outputs.iter().map(|(name, id)| {
+        let leaf = run.value(*id)?.f_detach()?;
+        let leaf = if run.differentiable(*id, &leaf) { leaf.f_set_requires_grad(true)? } else { leaf };
+        Ok((name.clone(), leaf))
+    });
+    let outputs = outputs.collect::<Result<Vec<_>>>()?;
+    Ok(Recorded::new(graph, program, store, run.tape.unwrap_or_default(), outputs))
+}
+
+/// One pass through a program.
+struct Run<'a> {
+    graph: &'a Graph,
+    program: &'a Program,
+    inputs: &'a [(&'a str, &'a Tensor)],
+    context: Context<'a>,
+    values: Vec<Option<Tensor>>,
+    /// What each instruction saved so far, where a backward pass follows.
+    tape: Option<Vec<Saved>>,
+}
+
+impl<'a> Run<'a> {
+    fn new(
+        graph: &'a Graph,
+        program: &'a Program,
+        store: &'a ParameterStore,
+        inputs: &'a [(&'a str, &'a Tensor)],
+        pass: Pass,
+    ) -> Result<Run<'a>> {
+        let context = Context { store, pass, batch: batch_size(graph, inputs)? };
+        let values = std::iter::repeat_with(|| None).take(graph.nodes().len()).collect();
+        Ok(Run { graph, program, inputs, context, values, tape: None })
     }
-    if loss.requires_grad() { Ok(loss.f_backward()?) } else { Ok(()) }
+
+    fn execute(&mut self) -> Result<()> {
+        for instruction in &self.program.instructions {
+            let work = &instruction.work;
+            let saved = self.run(work).map_err(|error| located(self.graph, work, error))?;
+            if let Some(tape) = &mut self.tape {
+                tape.push(saved);
+            }
+            for &released in &instruction.release {
+                self.put(released, None)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn run(&mut self, work: &Work) -> Result<Saved> {
+        match work {
+            Work::Zeros(value) => {
+                let zeros = self.context.filled(self.graph.node(*value), 0.0)?;
+                self.put(*value, Some(zeros))?;
+                Ok(Saved::Nothing)
+            }
+            Work::Node { value, inputs } => self.node(*value, inputs),
+            Work::Convolution { input, filters } => self.convolution(*input, filters),
+            Work::Sum { terms, sum, rectified } => self.sum(terms, *sum, *rectified),
+        }
+    }
+
+    fn value(&self, id: ValueId) -> Result<&Tensor> {
+        self.values.get(id as usize).and_then(Option::as_ref).ok_or_else(foreign)
+    }
+
+    fn put(&mut self, id: ValueId, tensor: Option<Tensor>) -> Result<()> {
+        *self.values.get_mut(id as usize).ok_or_else(foreign)? = tensor;
+        Ok(())
+    }
+
+    /// Whether a gradient of this value is wanted.
+    fn differentiable(&self, id: ValueId, tensor: &Tensor) -> bool {
+        self.tape.is_some() && self.program.trained.get(id as usize) == Some(&true) && tensor.is_floating_point()
+    }
+
+    /// Whether the shim's passes can be used: on the CPU, for images of the run's precision.
+    fn is_fused(&self, images: &[&Tensor]) -> bool {
+        let kind = self.context.store.precision().kind();
+        let fits = |x: &&Tensor| x.dim() == 4 && x.f_kind().is_ok_and(|found| found == kind) && x.numel() > 0;
+        self.context.store.device().tch() == tch::Device::Cpu && images.iter().all(fits)
+    }
 }
 
 fn foreign() -> TorchError {
-    TorchError::invalid("the plan does not belong to the graph")
+    TorchError::invalid("the program does not belong to the graph")
+}
+
+/// Names the node at which work failed.
+fn located(graph: &Graph, work: &Work, error: TorchError) -> TorchError {
+    let values = work.values();
+    let value = values.first().copied().or_else(|| work.inputs().first().copied()).unwrap_or_default();
+    match graph.nodes().get(value as usize) {
+        Some(node) => {
+            TorchError::Node { node: node.name.clone(), operation: node.op.name(), message: error.inner() }
+        }
+        None => foreign(),
+    }
 }
 
 /// Checks the inputs against the graph's and finds the `N` that fits them all; 1 if none depends on it.
@@ -108,69 +203,4 @@ fn batch_size(graph: &Graph, inputs: &[(&str, &Tensor)]) -> Result<i64> {
         }
     }
     Ok(batch.unwrap_or(1))
-}
-
-/// How often each value is used, outputs counted.
-fn uses(graph: &Graph, plan: &Plan) -> Vec<u32> {
-    let mut uses = vec![0; graph.nodes().len()];
-    let outputs = plan.outputs.iter().map(|(_, id)| id);
-    for &id in plan.steps.iter().flat_map(|step| &step.inputs).chain(outputs) {
-        if let Some(count) = uses.get_mut(id as usize) {
-            *count += 1;
-        }
-    }
-    uses
-}
-
-fn run(
-    graph: &Graph,
-    node: &Node,
-    step: &Step,
-    values: &[Option<Tensor>],
-    uses: &[u32],
-    inputs: &[(&str, &Tensor)],
-    context: &Context<'_>,
-) -> Result<Tensor> {
-    if step.action == Action::Zeros {
-        return context.filled(node, 0.0);
-    }
-    match &node.op {
-        Op::Input { index } => return input(graph, *index, inputs, context),
-        Op::Parameter { index, .. } => return parameter(node, *index, context),
-        _ => {}
-    }
-    let arguments = step
-        .inputs
-        .iter()
-        .map(|&id| values.get(id as usize).and_then(Option::as_ref).ok_or_else(foreign))
-        .collect::<Result<Vec<&Tensor>>>()?;
-    let spare = step.inputs.first().is_some_and(|&id| overwritable(graph, id, uses));
-    operations::compute(node, &arguments, spare, context)
-}
-
-/// Whether a value's memory may be reused by its only user: nothing else needs it, neither a node nor its
-/// producer's gradient.
-fn overwritable(graph: &Graph, id: ValueId, uses: &[u32]) -> bool {
-    let Some(producer) = graph.nodes().get(id as usize) else { return false };
-    uses.get(id as usize) == Some(&1) && matches!(producer.op, Op::Conv2d { .. } | Op::BatchNorm { .. })
-}
-
-fn input(graph: &Graph, index: usize, inputs: &[(&str, &Tensor)], context: &Context<'_>) -> Result<Tensor> {
-    let (name, _) = graph.inputs().get(index).ok_or_else(foreign)?;
-    let (_, tensor) = inputs
-        .iter()
-        .find(|(given, _)| given == name)
-        .ok_or_else(|| TorchError::invalid("no tensor was given for this input"))?;
-    let tensor =
-        tensor.f_to_device(context.store.device().tch())?.f_to_kind(context.store.precision().kind())?;
-    if tensor.dim() == 4 { dispatch::channels_last(&tensor) } else { Ok(tensor) }
-}
-
-fn parameter(node: &Node, index: usize, context: &Context<'_>) -> Result<Tensor> {
-    match (context.store.get(index), context.store.specs().get(index)) {
-        (Some(tensor), Some(spec)) if spec.shape == node.shape && spec.name == node.name => {
-            Ok(tensor.shallow_clone())
-        }
-        _ => Err(TorchError::invalid("the graph was made for other parameters than the store holds")),
-    }
 }

@@ -1,6 +1,8 @@
 //! The C++ shim behind safe functions: pointers and error texts end here.
 #![allow(unsafe_code)]
 
+pub(crate) mod fused;
+
 use std::ffi::{CStr, CString, c_char, c_void};
 
 use tch::Tensor;

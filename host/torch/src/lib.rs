@@ -30,7 +30,7 @@ pub use batch::{images, labels, scalar};
 pub use device::{Device, Precision};
 pub use dispatch::{Argument, call};
 pub use error::{Result, TorchError};
-pub use executor::{Pass, backward, forward};
+pub use executor::{Pass, Recorded, forward, record};
 pub use files::{read_tensors, write_script, write_tensors};
 pub use gradients::Gradients;
 pub use losses::{

@@ -17,7 +17,7 @@ pub(crate) struct Context<'a> {
 }
 
 impl Context<'_> {
-    fn sizes(&self, node: &Node) -> Result<Vec<i64>> {
+    pub(crate) fn sizes(&self, node: &Node) -> Result<Vec<i64>> {
         resolve(&node.shape, self.batch).ok_or_else(|| {
             TorchError::invalid(format!("a batch of {} images is too large for its shape", self.batch))
         })
@@ -40,8 +40,8 @@ impl Context<'_> {
     }
 }
 
-/// Computes a node from its inputs. `spare`: the first input's memory may be overwritten.
-pub(crate) fn compute(node: &Node, inputs: &[&Tensor], spare: bool, context: &Context<'_>) -> Result<Tensor> {
+/// Computes a node from its inputs.
+pub(crate) fn compute(node: &Node, inputs: &[&Tensor], context: &Context<'_>) -> Result<Tensor> {
     let nth =
         |i: usize| inputs.get(i).copied().ok_or_else(|| TorchError::invalid(format!("input {i} is missing")));
     let optional = |i: usize| inputs.get(i).copied();
@@ -50,9 +50,7 @@ pub(crate) fn compute(node: &Node, inputs: &[&Tensor], spare: bool, context: &Co
             nth(0)?.f_conv2d(nth(1)?, optional(2), &stride[..], &padding[..], &dilation[..], *groups)?
         }
         Op::BatchNorm { .. } => batch_norm(&node.op, inputs, context)?,
-        Op::Relu if spare => nth(0)?.shallow_clone().f_relu_()?,
         Op::Relu => nth(0)?.f_relu()?,
-        Op::Relu6 if spare => nth(0)?.shallow_clone().f_relu6_()?,
         Op::Relu6 => nth(0)?.f_relu6()?,
         Op::Hardswish => nth(0)?.f_hardswish()?,
         Op::Sigmoid => nth(0)?.f_sigmoid()?,
@@ -97,7 +95,7 @@ pub(crate) fn compute(node: &Node, inputs: &[&Tensor], spare: bool, context: &Co
     })
 }
 
-fn batch_norm(op: &Op, inputs: &[&Tensor], context: &Context<'_>) -> Result<Tensor> {
+pub(crate) fn batch_norm(op: &Op, inputs: &[&Tensor], context: &Context<'_>) -> Result<Tensor> {
     let Op::BatchNorm { affine, running, statistics, momentum, eps } = op else {
         return Err(TorchError::invalid("is not a batch norm"));
     };
@@ -107,8 +105,7 @@ fn batch_norm(op: &Op, inputs: &[&Tensor], context: &Context<'_>) -> Result<Tens
     let (mean, var) = if *running { (rest.next(), rest.next()) } else { (None, None) };
     let (mean, var) = if *statistics == Statistics::Running { (mean, var) } else { (None, None) };
     let pass = &context.pass;
-    let own = pass.training || pass.recalibrate.is_some() || *statistics == Statistics::Batch;
-    let momentum = pass.recalibrate.unwrap_or(*momentum);
+    let (own, momentum) = (pass.uses_batch(*statistics), pass.recalibrate.unwrap_or(*momentum));
     Ok(x.f_batch_norm(weight, bias, mean, var, own, momentum, *eps, true)?)
 }
 

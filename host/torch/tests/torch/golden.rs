@@ -5,12 +5,12 @@ use std::path::PathBuf;
 
 use nshot_graph::Value;
 use nshot_torch::{
-    Gradients, NameMap, SlotInit, Slots, Tensor, UpdateTable, backward, cross_entropy, forward, read_scalars,
-    read_tensors, weighted_sum,
+    Gradients, NameMap, SlotInit, Slots, Tensor, UpdateTable, cross_entropy, read_scalars, read_tensors, record,
+    weighted_sum,
 };
 
 use crate::networks::{Size, parameters, subnet};
-use crate::support::{TRAINING, largest_difference, mode, store};
+use crate::support::{TRAINING, largest_difference, program, store};
 
 fn map() -> NameMap {
     let rules = [
@@ -53,13 +53,13 @@ fn losses_norms_and_weights_are_the_references() {
                 let arch: Vec<usize> =
                     arch.as_array().unwrap().iter().map(|o| o.as_u64().unwrap() as usize).collect();
                 let graph = subnet(&specs, size, &arch, 16);
-                let out =
-                    forward(&graph, &graph.plan(mode(TRAINING)), &store, &[("image", x)], TRAINING).unwrap();
-                let loss = cross_entropy(&out[0].1, y, 0.0).unwrap();
+                let program = program(&graph, TRAINING);
+                let run = record(&graph, &program, &store, &[("image", x)], TRAINING).unwrap();
+                let loss = cross_entropy(&run.outputs()[0].1, y, 0.0).unwrap();
                 let value = read_scalars(&[loss.shallow_clone()]).unwrap()[0];
                 worst = worst.max((value - row["losses"][path].as_f64().unwrap()).abs());
                 let weight = if archs.len() > 1 { factors[path] } else { 1.0 };
-                backward(&weighted_sum(&[(loss, weight)]).unwrap()).unwrap();
+                run.backward(&weighted_sum(&[(loss, weight)]).unwrap()).unwrap();
                 reached.extend(graph.reached_parameters());
             }
             ever.extend(&reached);

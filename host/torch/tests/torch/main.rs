@@ -4,6 +4,7 @@
 mod dispatch;
 mod files;
 mod golden;
+mod joined;
 mod networks;
 mod operations;
 mod runtime;

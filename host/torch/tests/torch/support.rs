@@ -1,7 +1,8 @@
 //! Building small graphs, and comparing numbers.
 
 use nshot_graph::{
-    Action, Builder, Graph, Initialisation, Mode, ParameterSpec, Parameters, Plan, Role, Step, Value, ValueId,
+    Action, Builder, Graph, Initialisation, Instruction, Mode, ParameterSpec, Parameters, Plan, Program, Role,
+    Step, Value, ValueId, Work,
 };
 use nshot_torch::{Device, ParameterStore, Pass, Precision, Tensor, forward};
 use tch::Kind;
@@ -50,12 +51,25 @@ pub(crate) fn op(
     builder.op(name, inputs, &attributes).unwrap().first
 }
 
-pub(crate) fn mode(pass: Pass) -> Mode {
-    if pass.training { Mode::Training } else { Mode::Evaluation }
+pub(crate) fn program(graph: &Graph, pass: Pass) -> Program {
+    let mode = if pass.training { Mode::Training } else { Mode::Evaluation };
+    Program::new(graph, &graph.plan(mode))
+}
+
+/// The same work with nothing joined: autograd records each operation alone.
+pub(crate) fn unjoined(graph: &Graph, plan: &Plan) -> Program {
+    let joined = Program::new(graph, plan);
+    let instructions = plan.steps.iter().map(|step| {
+        let (value, inputs) = (step.node, step.inputs.clone());
+        let zeros = step.action == Action::Zeros;
+        let work = if zeros { Work::Zeros(value) } else { Work::Node { value, inputs } };
+        Instruction { work, release: step.release.clone() }
+    });
+    Program { instructions: instructions.collect(), ..joined }
 }
 
 pub(crate) fn run(graph: &Graph, store: &ParameterStore, x: &Tensor, pass: Pass) -> Tensor {
-    let mut outputs = forward(graph, &graph.plan(mode(pass)), store, &[("image", x)], pass).unwrap();
+    let mut outputs = forward(graph, &program(graph, pass), store, &[("image", x)], pass).unwrap();
     assert_eq!(outputs.len(), 1);
     outputs.remove(0).1
 }

@@ -2,12 +2,12 @@
 
 use nshot_torch::{
     Device, Gradients, ParameterStore, Pass, Precision, SlotInit, Slots, Tally, Tensor, UpdateTable,
-    backward, cross_entropy, distillation, forward, mean_squared_error, read_scalars, weighted_sum,
+    cross_entropy, distillation, forward, mean_squared_error, read_scalars, record, weighted_sum,
 };
 use tch::Kind;
 
 use crate::networks::{Size, parameters, subnet};
-use crate::support::{TRAINING, assert_close, full_plan, mode, numbers, specs, store, texts};
+use crate::support::{TRAINING, assert_close, full_plan, numbers, program, specs, store, texts, unjoined};
 
 const SIZE: Size = Size { channels: 4, cells: 1 };
 
@@ -20,10 +20,10 @@ fn gradients(architecture: &[usize], full: bool) -> (f64, Vec<usize>, Vec<Tensor
     let parameters = parameters(SIZE);
     let graph = subnet(&parameters, SIZE, architecture, 8);
     let store = store(&parameters);
-    let plan = if full { full_plan(&graph) } else { graph.plan(mode(TRAINING)) };
-    let outputs = forward(&graph, &plan, &store, &[("image", &numbers(&[6, 3, 8, 8]))], TRAINING).unwrap();
-    let loss = cross_entropy(&outputs[0].1, &labels(6), 0.0).unwrap();
-    backward(&loss).unwrap();
+    let program = if full { unjoined(&graph, &full_plan(&graph)) } else { program(&graph, TRAINING) };
+    let run = record(&graph, &program, &store, &[("image", &numbers(&[6, 3, 8, 8]))], TRAINING).unwrap();
+    let loss = cross_entropy(&run.outputs()[0].1, &labels(6), 0.0).unwrap();
+    run.backward(&loss).unwrap();
     let found = Gradients::collect(&store, &graph.reached_parameters()).unwrap();
     let copies = found.tensors().iter().map(Tensor::copy).collect();
     (read_scalars(&[loss]).unwrap()[0], found.indices().to_vec(), copies)
@@ -54,9 +54,10 @@ fn paths_accumulate_and_clearing_takes_all_away() {
     let mut reached = Vec::new();
     for (architecture, factor) in [([3, 1, 1, 1, 1, 1], 1.0), ([2, 1, 1, 1, 1, 1], 0.5)] {
         let graph = subnet(&parameters, SIZE, &architecture, 8);
-        let y = forward(&graph, &graph.plan(mode(TRAINING)), &store, &[("image", &x)], TRAINING).unwrap();
-        let loss = cross_entropy(&y[0].1, &labels(4), 0.1).unwrap();
-        backward(&weighted_sum(&[(loss, factor)]).unwrap()).unwrap();
+        let program = program(&graph, TRAINING);
+        let run = record(&graph, &program, &store, &[("image", &x)], TRAINING).unwrap();
+        let loss = cross_entropy(&run.outputs()[0].1, &labels(4), 0.1).unwrap();
+        run.backward(&weighted_sum(&[(loss, factor)]).unwrap()).unwrap();
         reached.extend(graph.reached_parameters());
     }
     let both = Gradients::collect(&store, &reached).unwrap();
@@ -82,7 +83,7 @@ fn clipping_is_pytorchs() {
     let (a, b) = (store.by_name("a").unwrap(), store.by_name("b").unwrap());
     let loss = (a * Tensor::from_slice(&[3.0, 0.0, 4.0])).sum(Kind::Double)
         + (b * Tensor::from_slice(&[12.0, 0.0])).sum(Kind::Double);
-    backward(&loss).unwrap();
+    loss.backward();
     let mut gradients = Gradients::collect(&store, &[1, 0, 2]).unwrap();
     let parts = [gradients.norm_of(&[0]).unwrap(), gradients.clip(20.0).unwrap()];
     assert_eq!(read_scalars(&parts).unwrap(), [5.0, 13.0]);
@@ -108,7 +109,7 @@ fn losses_have_known_values() {
     let p = (&teacher / 2.0).softmax(-1, Kind::Double);
     let q = (&logits / 2.0).softmax(-1, Kind::Double);
     assert_close(&loss, &((&p * (&p / q).log()).sum(Kind::Double) * 4.0 / 5.0), 1e-13);
-    backward(&loss).unwrap();
+    loss.backward();
     assert!(logits.grad().defined() && !teacher.grad().defined());
     let squared = mean_squared_error(&logits, &teacher).unwrap();
     assert_close(&squared, &(&logits - &teacher).square().mean(Kind::Double), 1e-14);
@@ -117,8 +118,16 @@ fn losses_have_known_values() {
     texts(&distillation(&logits, &teacher, 0.0).unwrap_err(), &["temperature is 0"]);
     texts(&mean_squared_error(&logits, &labels(5)).unwrap_err(), &["[5, 10] and [5]"]);
     texts(&cross_entropy(&logits, &labels(4), 0.0).unwrap_err(), &["libtorch"]);
-    texts(&backward(&labels(4)).unwrap_err(), &["a loss is a scalar", "[4]"]);
-    backward(&numbers(&[])).unwrap();
+}
+
+#[test]
+fn a_loss_is_a_scalar_and_may_depend_on_nothing() {
+    let parameters = parameters(SIZE);
+    let (graph, store) = (subnet(&parameters, SIZE, &[3, 1, 2, 4, 1, 1], 8), store(&parameters));
+    let program = program(&graph, TRAINING);
+    let run = || record(&graph, &program, &store, &[("image", &numbers(&[4, 3, 8, 8]))], TRAINING).unwrap();
+    texts(&run().backward(&labels(4)).unwrap_err(), &["a loss is a scalar", "[4]"]);
+    run().backward(&numbers(&[])).unwrap();
 }
 
 #[test]
@@ -141,7 +150,7 @@ fn evaluation_records_no_gradients() {
     let pass = Pass::evaluation();
     let y = forward(
         &graph,
-        &graph.plan(mode(pass)),
+        &program(&graph, pass),
         &store(&parameters),
         &[("image", &numbers(&[4, 3, 8, 8]))],
         pass,
@@ -160,8 +169,10 @@ fn a_repeated_run_has_equal_bits() {
             let graph = subnet(&parameters, SIZE, &architecture, 16);
             let x = numbers(&[16, 3, 16, 16]);
             store.clear_gradients().unwrap();
-            let y = forward(&graph, &graph.plan(mode(TRAINING)), &store, &[("image", &x)], TRAINING).unwrap();
-            backward(&cross_entropy(&y[0].1, &labels(16), 0.0).unwrap()).unwrap();
+            let program = program(&graph, TRAINING);
+            let run = record(&graph, &program, &store, &[("image", &x)], TRAINING).unwrap();
+            let loss = cross_entropy(&run.outputs()[0].1, &labels(16), 0.0).unwrap();
+            run.backward(&loss).unwrap();
             let mut gradients = Gradients::collect(&store, &graph.reached_parameters()).unwrap();
             let _ = gradients.clip(1.0).unwrap();
             let mut table = UpdateTable::new(&store, &gradients, &mut slots, 0).unwrap();

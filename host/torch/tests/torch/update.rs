@@ -1,7 +1,7 @@
 //! Operations on lists against arithmetic by hand.
 
 use nshot_graph::{Role, Value};
-use nshot_torch::{Gradients, ParameterStore, SlotInit, Slots, Tensor, UpdateTable, backward};
+use nshot_torch::{Gradients, ParameterStore, SlotInit, Slots, Tensor, UpdateTable};
 use tch::Kind;
 
 use crate::support::{assert_close, numbers, specs, store, texts};
@@ -14,7 +14,7 @@ fn pair() -> ParameterStore {
 fn gradients(store: &ParameterStore, scale: f64) -> Gradients {
     store.clear_gradients().unwrap();
     let squares = |i: usize| store.get(i).unwrap().square().sum(Kind::Double);
-    backward(&((squares(0) + squares(1)) * scale)).unwrap();
+    ((squares(0) + squares(1)) * scale).backward();
     Gradients::collect(store, &[0, 1, 2]).unwrap()
 }
 
