@@ -47,7 +47,14 @@ fn main() {
 /// The passes over memory for processors that have what `flags` say.
 fn kernels(variant: &str, flags: &[&str]) {
     let mut build = cc::Build::new();
-    build.cpp(true).pic(true).warnings(false).std("c++20").opt_level(3).debug(false).define("NSHOT_KERNELS", variant);
+    build
+        .cpp(true)
+        .pic(true)
+        .warnings(false)
+        .std("c++20")
+        .opt_level(3)
+        .debug(false)
+        .define("NSHOT_KERNELS", variant);
     // Vectors go between inlined functions only, so their calling convention does not matter.
     build.flag_if_supported("-Wno-psabi").file("shim/kernels.cpp");
     for flag in flags {

@@ -1,5 +1,6 @@
 //! Set-up and the developer's commands, as `cargo xtask …`.
 
+mod bench;
 mod build;
 mod failure;
 mod libtorch;
@@ -56,6 +57,8 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         filter: Vec<OsString>,
     },
+    /// Set up, build, and measure speed and memory, beside plain PyTorch if asked for.
+    Bench(bench::Options),
 }
 
 fn main() -> ExitCode {
@@ -84,6 +87,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
             build::build(&workspace, true)?;
             build::test(&workspace, &filter)
         }
+        Command::Bench(options) => bench::bench(&workspace, &options),
     }
 }
 

@@ -104,6 +104,12 @@ pub(crate) fn run(command: &mut Command) -> Result<(), Failure> {
     if status.success() { Ok(()) } else { Err(failed(command, status)) }
 }
 
+/// What a command prints.
+pub(crate) fn output(command: &mut Command) -> Result<Vec<u8>, Failure> {
+    let output = command.output().map_err(Failure::io("run", Path::new(command.get_program())))?;
+    if output.status.success() { Ok(output.stdout) } else { Err(failed(command, output.status)) }
+}
+
 fn failed(command: &Command, status: std::process::ExitStatus) -> Failure {
     let program = Path::new(command.get_program()).file_name().unwrap_or_default();
     let words: Vec<_> = [program].into_iter().chain(command.get_args()).map(OsStr::to_string_lossy).collect();

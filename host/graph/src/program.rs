@@ -124,8 +124,7 @@ impl Program {
         let (mut fetched, mut works) = (Vec::new(), Vec::new());
         for step in &plan.steps {
             if let Some(work) = joiner.work(step.node) {
-                let fetches =
-                    matches!(graph.node(step.node).op, Op::Input { .. } | Op::Parameter { .. });
+                let fetches = matches!(graph.node(step.node).op, Op::Input { .. } | Op::Parameter { .. });
                 if fetches { &mut fetched } else { &mut works }.push(work);
             }
         }
@@ -217,7 +216,10 @@ impl<'a> Joiner<'a> {
             if self.norm_of_sum(node).is_some() {
                 self.absorbed[node as usize] = true;
             }
-            if self.rectifies(node) && self.is_sum(step.inputs[0]) && !self.rectifier.contains_key(&step.inputs[0]) {
+            if self.rectifies(node)
+                && self.is_sum(step.inputs[0])
+                && !self.rectifier.contains_key(&step.inputs[0])
+            {
                 self.rectifier.insert(step.inputs[0], node);
                 self.absorbed[node as usize] = true;
             }
@@ -272,13 +274,19 @@ impl<'a> Joiner<'a> {
 
     fn filter(&self, value: ValueId) -> Option<Filter> {
         let inputs = self.inputs[value as usize]?;
-        Some(Filter { value, weight: inputs[1], bias: inputs.get(2).copied().filter(|_| !self.is_cancelled(value)) })
+        Some(Filter {
+            value,
+            weight: inputs[1],
+            bias: inputs.get(2).copied().filter(|_| !self.is_cancelled(value)),
+        })
     }
 
     /// A batch norm of images.
     fn is_norm(&self, value: ValueId) -> bool {
         let node = self.node(value);
-        matches!(node.op, Op::BatchNorm { .. }) && node.shape.len() == 4 && self.inputs[value as usize].is_some()
+        matches!(node.op, Op::BatchNorm { .. })
+            && node.shape.len() == 4
+            && self.inputs[value as usize].is_some()
     }
 
     /// A norm on its own or a sum of equal shapes: what becomes a [`Work::Sum`].
@@ -304,7 +312,9 @@ impl<'a> Joiner<'a> {
 
     fn rectifies(&self, value: ValueId) -> bool {
         let node = self.node(value);
-        matches!(node.op, Op::Relu | Op::Relu6) && node.shape.len() == 4 && self.inputs[value as usize].is_some()
+        matches!(node.op, Op::Relu | Op::Relu6)
+            && node.shape.len() == 4
+            && self.inputs[value as usize].is_some()
     }
 
     /// Whether norms by the batch's statistics take a bias of this convolution away.

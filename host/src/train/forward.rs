@@ -1,6 +1,5 @@
 //! The paths of a step: forward, losses, backward.
 
-
 use nshot_graph::Op;
 use nshot_torch::{Pass, Recorded, Tensor};
 

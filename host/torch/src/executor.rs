@@ -158,7 +158,9 @@ impl<'a> Run<'a> {
 
     /// Whether a gradient of this value is wanted.
     fn differentiable(&self, id: ValueId, tensor: &Tensor) -> bool {
-        self.tape.is_some() && self.program.trained.get(id as usize) == Some(&true) && tensor.is_floating_point()
+        self.tape.is_some()
+            && self.program.trained.get(id as usize) == Some(&true)
+            && tensor.is_floating_point()
     }
 
     /// Whether the shim's passes can be used: on the CPU, for images of the run's precision.

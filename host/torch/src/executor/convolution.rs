@@ -36,12 +36,12 @@ impl Run<'_> {
             None => None,
             Some(_) => Some(self.side_by_side(filters.iter().filter_map(|filter| filter.bias))?),
         };
-        let made =
-            x.f_conv2d(&weight, bias.as_ref(), &stride[..], &padding[..], &dilation[..], groups)?;
+        let made = x.f_conv2d(&weight, bias.as_ref(), &stride[..], &padding[..], &dilation[..], groups)?;
         let mut channel = 0;
         for filter in filters {
             let channels = self.value(filter.weight)?.size().first().copied().unwrap_or(0);
-            let own = if filters.len() == 1 { made.shallow_clone() } else { made.f_narrow(1, channel, channels)? };
+            let own =
+                if filters.len() == 1 { made.shallow_clone() } else { made.f_narrow(1, channel, channels)? };
             self.put(filter.value, Some(own))?;
             channel += channels;
         }
@@ -49,7 +49,14 @@ impl Run<'_> {
             return Ok(Saved::Nothing);
         }
         let window = Window { stride, padding, other: dilation };
-        Ok(Saved::Convolution(SavedConvolution { input, filters: filters.to_vec(), x, weight, window, groups }))
+        Ok(Saved::Convolution(SavedConvolution {
+            input,
+            filters: filters.to_vec(),
+            x,
+            weight,
+            window,
+            groups,
+        }))
     }
 
     /// Parameters along their first dimension.
@@ -80,10 +87,12 @@ impl SavedConvolution {
         let mut channel = 0;
         for filter in &self.filters {
             let channels = gradients.rooms.channels(filter.value)?;
-            let own = |all: &Tensor| if self.filters.len() == 1 {
-                Ok(all.shallow_clone())
-            } else {
-                all.f_narrow(0, channel, channels)
+            let own = |all: &Tensor| {
+                if self.filters.len() == 1 {
+                    Ok(all.shallow_clone())
+                } else {
+                    all.f_narrow(0, channel, channels)
+                }
             };
             if let Some(weight) = &weight {
                 gradients.add(filter.weight, own(weight)?, true);

@@ -40,7 +40,9 @@ impl Run<'_> {
                 self.put(value, Some(tensor))?;
                 Ok(Saved::Parameter(value, *index))
             }
-            Op::AvgPool2d { .. } if self.is_fused(&[self.value(inputs[0])?]) => self.pool(node, value, inputs[0]),
+            Op::AvgPool2d { .. } if self.is_fused(&[self.value(inputs[0])?]) => {
+                self.pool(node, value, inputs[0])
+            }
             _ => self.with_autograd(inputs, |run, tensors| {
                 Ok(vec![(value, operations::compute(node, tensors, &run.context)?)])
             }),

@@ -57,9 +57,10 @@ impl Run<'_> {
         };
         let given = terms.iter().map(|term| self.term(term)).collect::<Result<Vec<_>>>()?;
         let made = fused::sum_forward(&given, rectifier, sum.is_some()).map_err(TorchError::Torch)?;
-        let wanted = terms.iter().zip(&given).any(|(term, given)| {
-            term.inputs().iter().any(|input| self.differentiable(*input, given.x))
-        });
+        let wanted = terms
+            .iter()
+            .zip(&given)
+            .any(|(term, given)| term.inputs().iter().any(|input| self.differentiable(*input, given.x)));
         let saved = if wanted { self.saved(terms, made.statistics)? } else { vec![] };
         if let Some(id) = sum {
             self.put(id, made.sum)?;
@@ -104,9 +105,8 @@ impl Run<'_> {
                     weight: (inputs[1], weight.shallow_clone()),
                     bias: (inputs[2], bias.shallow_clone()),
                 });
-                let statistics = statistics.ok_or_else(|| {
-                    TorchError::invalid("a norm by given statistics has no backward pass")
-                })?;
+                let statistics = statistics
+                    .ok_or_else(|| TorchError::invalid("a norm by given statistics has no backward pass"))?;
                 Ok::<_, TorchError>(SavedNorm { x: given.x.shallow_clone(), statistics, affine })
             });
             Ok(SavedTerm { id, norm: norm.transpose()? })
@@ -178,7 +178,8 @@ impl SavedSum {
         if masked.is_empty() && direct.len() < 2 {
             return Ok(direct.pop());
         }
-        let tensors = |parts: &[Part]| parts.iter().map(|part| part.tensor.shallow_clone()).collect::<Vec<_>>();
+        let tensors =
+            |parts: &[Part]| parts.iter().map(|part| part.tensor.shallow_clone()).collect::<Vec<_>>();
         let (direct, masked) = (tensors(&direct), tensors(masked));
         let (direct, masked) = (direct.iter().collect::<Vec<_>>(), masked.iter().collect::<Vec<_>>());
         let mask = self.rectified.as_ref().map(|(_, tensor)| tensor);
@@ -189,12 +190,18 @@ impl SavedSum {
 
 impl SavedNorm {
     /// `room` gets the gradient of the norm's input.
-    fn backward(self, id: ValueId, gradient: &Tensor, room: Tensor, gradients: &mut Gradients<'_>) -> Result<()> {
+    fn backward(
+        self,
+        id: ValueId,
+        gradient: &Tensor,
+        room: Tensor,
+        gradients: &mut Gradients<'_>,
+    ) -> Result<()> {
         let affine = self.affine.as_ref().map(|affine| (&affine.weight.1, &affine.bias.1));
         let norm = Norm { affine, running: None, given: false, momentum: 0.0, eps: 0.0 };
         let term = fused::Term { x: &self.x, norm: Some(norm) };
-        let [weight, bias] = fused::norm_backward(&term, &self.statistics, gradient, &room)
-            .map_err(TorchError::Torch)?;
+        let [weight, bias] =
+            fused::norm_backward(&term, &self.statistics, gradient, &room).map_err(TorchError::Torch)?;
         gradients.add(id, room, true);
         if let Some(affine) = self.affine {
             for (id, gradient) in [(affine.weight.0, weight), (affine.bias.0, bias)] {

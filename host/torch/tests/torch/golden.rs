@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use nshot_graph::Value;
 use nshot_torch::{
-    Gradients, NameMap, SlotInit, Slots, Tensor, UpdateTable, cross_entropy, read_scalars, read_tensors, record,
-    weighted_sum,
+    Gradients, NameMap, SlotInit, Slots, Tensor, UpdateTable, cross_entropy, read_scalars, read_tensors,
+    record, weighted_sum,
 };
 
 use crate::networks::{Size, parameters, subnet};

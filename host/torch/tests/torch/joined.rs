@@ -66,7 +66,8 @@ fn branches(running: bool) -> (Parameters, Graph) {
             list.push((format!("{name}.{part}"), vec![out], role));
         }
     }
-    let borrowed: Vec<_> = list.iter().map(|(name, shape, role)| (name.as_str(), &shape[..], *role)).collect();
+    let borrowed: Vec<_> =
+        list.iter().map(|(name, shape, role)| (name.as_str(), &shape[..], *role)).collect();
     let parameters = specs(&borrowed);
     let graph = graph(&parameters, &[-1, 3, 7, 9], |b, x| {
         let branch = |b: &mut Builder<'_>, name: &str| {
@@ -108,9 +109,13 @@ fn branches_with_and_without_running_statistics() {
 #[test]
 fn poolings_of_odd_geometry() {
     let parameters = specs(&[("conv.weight", &[3, 3, 3, 3], Role::Weight), ("conv.bias", &[3], Role::Bias)]);
-    for (kernel, stride, padding, ceil, include) in
-        [(3, 1, 1, false, false), (2, 2, 0, true, true), (5, 3, 2, true, false), (3, 2, 1, true, true), (2, 3, 1, false, true)]
-    {
+    for (kernel, stride, padding, ceil, include) in [
+        (3, 1, 1, false, false),
+        (2, 2, 0, true, true),
+        (5, 3, 2, true, false),
+        (3, 2, 1, true, true),
+        (2, 3, 1, false, true),
+    ] {
         let graph = graph(&parameters, &[-1, 3, 11, 8], |b, x| {
             let x = conv(b, x, "conv", 1);
             let attributes = [

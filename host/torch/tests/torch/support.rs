@@ -1,8 +1,8 @@
 //! Building small graphs, and comparing numbers.
 
 use nshot_graph::{
-    Action, Builder, Graph, Initialisation, Instruction, Mode, ParameterSpec, Parameters, Plan, Program, Role,
-    Step, Value, ValueId, Work,
+    Action, Builder, Graph, Initialisation, Instruction, Mode, ParameterSpec, Parameters, Plan, Program,
+    Role, Step, Value, ValueId, Work,
 };
 use nshot_torch::{Device, ParameterStore, Pass, Precision, Tensor, forward};
 use tch::Kind;
