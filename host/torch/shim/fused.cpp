@@ -209,6 +209,18 @@ at::Tensor stored(const Moments& moments) {
     return tensor;
 }
 
+// What a norm multiplies by and adds, rounded the same way forward and backward.
+template <typename T>
+std::pair<std::vector<T>, std::vector<T>> scale_and_shift(const nshot_term& term, const Moments& moments) {
+    int64_t channels = moments.mean.size();
+    auto scale = numbers(term.weight, channels, 1.0), shift = numbers(term.bias, channels, 0.0);
+    for (int64_t c = 0; c < channels; c++) {
+        scale[c] *= moments.inverse[c];
+        shift[c] -= scale[c] * moments.mean[c];
+    }
+    return {rounded<T>(scale), rounded<T>(shift)};
+}
+
 template <typename T>
 void sum_forward(const nshot_term* terms, size_t count, Rectifier rectifier, bool want_sum, at::Tensor** sum,
                  at::Tensor** rectified, at::Tensor** statistics) {
@@ -223,13 +235,9 @@ void sum_forward(const nshot_term* terms, size_t count, Rectifier rectifier, boo
         AffineTerm<T> term{x.from<T>(), nullptr, nullptr};
         if (terms[i].norm != NO_NORM) {
             auto moments = moments_of<T>(terms[i], x);
-            auto scale = numbers(terms[i].weight, x.channels, 1.0), shift = numbers(terms[i].bias, x.channels, 0.0);
-            for (int64_t c = 0; c < x.channels; c++) {
-                scale[c] *= moments.inverse[c];
-                shift[c] -= scale[c] * moments.mean[c];
-            }
-            term.scale = factors.emplace_back(rounded<T>(scale)).data();
-            term.shift = factors.emplace_back(rounded<T>(shift)).data();
+            auto [scale, shift] = scale_and_shift<T>(terms[i], moments);
+            term.scale = factors.emplace_back(std::move(scale)).data();
+            term.shift = factors.emplace_back(std::move(shift)).data();
             if (terms[i].norm == BATCH_STATISTICS) statistics[i] = new at::Tensor(stored(moments));
         }
         affine.push_back(term);
@@ -254,8 +262,8 @@ void sum_forward(const nshot_term* terms, size_t count, Rectifier rectifier, boo
 
 // Gradient of a norm's input, and of its weight and bias.
 template <typename T>
-void norm_backward(const nshot_term& term, const at::Tensor& statistics, const Images& g, at::Tensor& destination,
-                   at::Tensor** weight, at::Tensor** bias) {
+void norm_backward(const nshot_term& term, const at::Tensor& statistics, const Images& g, Rectifier rectifier,
+                   at::Tensor& destination, at::Tensor** weight, at::Tensor** bias) {
     Images x(*term.x);
     Images out(destination);
     TORCH_CHECK(out.tensor.is_same(destination), "a gradient's place does not lie as images do");
@@ -263,10 +271,16 @@ void norm_backward(const nshot_term& term, const at::Tensor& statistics, const I
     TORCH_CHECK(g.rows == rows && g.channels == channels && out.rows == rows && out.channels == channels,
                 "gradients of another shape than their values");
     auto data = statistics.const_data_ptr<double>();
-    std::vector<double> mean(data, data + channels), inverse(data + channels, data + 2 * channels);
+    Moments moments{std::vector<double>(data, data + channels),
+                    std::vector<double>(data + channels, data + 2 * channels)};
+    auto& mean = moments.mean;
+    auto& inverse = moments.inverse;
     auto origin = rounded<T>(mean);
+    auto factors = scale_and_shift<T>(term, moments);
+    Mask<T> mask{rectifier, factors.first.data(), factors.second.data()};
     ChannelSums sums(rows, channels, [&](int64_t begin, int64_t end, double* sum, double* product) {
-        kernels<T>().correlate(g.from<T>(begin), x.from<T>(begin), end - begin, channels, origin.data(), sum, product);
+        kernels<T>().correlate(g.from<T>(begin), x.from<T>(begin), mask, end - begin, channels, origin.data(), sum,
+                               product);
     });
     auto scale = numbers(term.weight, channels, 1.0);
     std::vector<double> a(channels), b(channels), d(channels), dweight(channels);
@@ -280,7 +294,7 @@ void norm_backward(const nshot_term& term, const at::Tensor& statistics, const I
     }
     auto ta = rounded<T>(a), tb = rounded<T>(b), td = rounded<T>(d);
     in_parts(rows, channels, [&](int64_t begin, int64_t end, int64_t) {
-        kernels<T>().spread(g.from<T>(begin), x.from<T>(begin), end - begin, channels, origin.data(), ta.data(),
+        kernels<T>().spread(g.from<T>(begin), x.from<T>(begin), mask, end - begin, channels, origin.data(), ta.data(),
                             tb.data(), td.data(), out.into<T>(begin));
     });
     auto made = [&](const std::vector<double>& values) {
@@ -378,12 +392,14 @@ char* nshot_gather(const at::Tensor* const* direct, size_t direct_count, const a
     });
 }
 
-// The gradient of the input of one norm with the batch's statistics, into `destination`.
-char* nshot_norm_backward(const nshot_term* term, const at::Tensor* statistics, const at::Tensor* g,
+// The gradient of the input of one norm with the batch's statistics, into `destination`; `g` is that of the rectified
+// norm where there is a rectifier.
+char* nshot_norm_backward(const nshot_term* term, const at::Tensor* statistics, const at::Tensor* g, int32_t rectifier,
                           at::Tensor* destination, at::Tensor** weight, at::Tensor** bias) {
     return guarded([&] {
         by_type(*g, [&](auto number) {
-            norm_backward<decltype(number)>(*term, *statistics, Images(*g), *destination, weight, bias);
+            norm_backward<decltype(number)>(*term, *statistics, Images(*g), Rectifier(rectifier), *destination, weight,
+                                            bias);
         });
     });
 }
@@ -427,6 +443,34 @@ char* nshot_convolution_backward(const at::Tensor* g, const at::Tensor* input, c
         if (wanted[0]) made[0] = new at::Tensor(x);
         if (wanted[1]) made[1] = new at::Tensor(w);
         if (wanted[2]) made[2] = new at::Tensor(b);
+    });
+}
+
+// The gradient of the weight `[C, 1, kh, kw]` of a convolution that keeps channels apart.
+char* nshot_depthwise_weight(const at::Tensor* g, const at::Tensor* input, const int64_t* kernel, const int64_t* stride,
+                             const int64_t* padding, const int64_t* dilation, at::Tensor** made) {
+    return guarded([&] {
+        Images x(*input), y(*g);
+        TORCH_CHECK(x.channels == y.channels && input->size(0) == g->size(0), "gradient of another shape");
+        Depthwise geometry{x.channels, input->size(2), input->size(3), g->size(2), g->size(3),
+                           {kernel[0], kernel[1]}, {stride[0], stride[1]}, {padding[0], padding[1]},
+                           {dilation[0], dilation[1]}};
+        int64_t images = input->size(0), count = kernel[0] * kernel[1] * x.channels;
+        by_type(*g, [&](auto number) {
+            using T = decltype(number);
+            std::vector<double> parts(count * at::get_num_threads());
+            int64_t used = in_parts(images, x.rows / images * x.channels, [&](int64_t begin, int64_t end, int64_t part) {
+                kernels<T>().depthwise(x.from<T>(), y.from<T>(), geometry, begin, end, parts.data() + part * count);
+            });
+            auto weight = at::empty({kernel[0], kernel[1], 1, x.channels}, g->options());
+            T* into = weight.template mutable_data_ptr<T>();
+            for (int64_t i = 0; i < count; i++) {
+                double sum = 0;
+                for (int64_t part = 0; part < used; part++) sum += parts[part * count + i];
+                into[i] = T(sum);
+            }
+            *made = new at::Tensor(weight.permute({3, 2, 0, 1}).contiguous(input->suggest_memory_format()));
+        });
     });
 }
 

@@ -8,6 +8,7 @@ namespace nshot {
 namespace NSHOT_NAMED(NSHOT_KERNELS) {
 
 #define INLINE static inline __attribute__((always_inline))
+#define INLINE_MEMBER inline __attribute__((always_inline))
 
 // 32 bytes of numbers.
 template <typename T>
@@ -192,17 +193,36 @@ void gather(const Rows<const T>* direct, int64_t direct_count, const Rows<const 
     });
 }
 
+// A mask for one set of channels.
+template <typename V, typename T>
+struct LaneMask {
+    Rectifier rectifier;
+    V scale, shift;
+
+    INLINE_MEMBER LaneMask(const Mask<T>& mask, int64_t c) : rectifier(mask.rectifier), scale(), shift() {
+        if (rectifier == NONE) return;
+        load(scale, mask.scale + c);
+        load(shift, mask.shift + c);
+    }
+
+    INLINE_MEMBER V operator()(const V& g, const V& x) const {
+        return rectifier == NONE ? g : let_through(g, V(shift + scale * x), rectifier);
+    }
+};
+
 template <typename T>
-void correlate(Rows<const T> g, Rows<const T> x, int64_t rows, int64_t channels, const T* origin, double* sum,
-               double* product) {
+void correlate(Rows<const T> g, Rows<const T> x, const Mask<T>& mask, int64_t rows, int64_t channels, const T* origin,
+               double* sum, double* product) {
     over_blocks<T>(rows, channels, [&](auto lanes, int64_t begin, int64_t end, int64_t c) __attribute__((always_inline)) {
         typedef typename decltype(lanes)::type V;
         V k, s = {}, p = {};
         load(k, origin + c);
+        LaneMask<V, T> masked(mask, c);
         for (int64_t r = begin; r < end; r++) {
             V a, b;
             load(a, g.data + r * g.pitch + c);
             load(b, x.data + r * x.pitch + c);
+            a = masked(a, b);
             s += a;
             p += a * (b - k);
         }
@@ -212,8 +232,8 @@ void correlate(Rows<const T> g, Rows<const T> x, int64_t rows, int64_t channels,
 }
 
 template <typename T>
-void spread(Rows<const T> g, Rows<const T> x, int64_t rows, int64_t channels, const T* origin, const T* a, const T* b,
-            const T* d, Rows<T> out) {
+void spread(Rows<const T> g, Rows<const T> x, const Mask<T>& mask, int64_t rows, int64_t channels, const T* origin,
+            const T* a, const T* b, const T* d, Rows<T> out) {
     over_blocks<T>(rows, channels, [&](auto lanes, int64_t begin, int64_t end, int64_t c) __attribute__((always_inline)) {
         typedef typename decltype(lanes)::type V;
         V k, va, vb, vd;
@@ -221,11 +241,12 @@ void spread(Rows<const T> g, Rows<const T> x, int64_t rows, int64_t channels, co
         load(va, a + c);
         load(vb, b + c);
         load(vd, d + c);
+        LaneMask<V, T> masked(mask, c);
         for (int64_t r = begin; r < end; r++) {
             V vg, vx;
             load(vg, g.data + r * g.pitch + c);
             load(vx, x.data + r * x.pitch + c);
-            store(out.data + r * out.pitch + c, V(va * vg + vb * (vx - k) + vd));
+            store(out.data + r * out.pitch + c, V(va * masked(vg, vx) + vb * (vx - k) + vd));
         }
     });
 }
@@ -285,8 +306,52 @@ void pool_back(Rows<const T> g, const Pool& p, const T* weight, int64_t begin, i
     }
 }
 
+// One row of a kernel, up to `WIDTH` wide, over the rows of one image.
+template <int WIDTH, typename T, typename L>
+INLINE void depthwise_row(Rows<const T> x, Rows<const T> g, const Depthwise& d, L lanes, int64_t image, int64_t kh,
+                          int64_t first, int64_t count, int64_t c, double* weight) {
+    typedef typename L::type V;
+    V sums[WIDTH] = {};
+    for (int64_t oh = 0; oh < d.out_height; oh++) {
+        int64_t h = oh * d.stride[0] - d.padding[0] + kh * d.dilation[0];
+        if (h < 0 || h >= d.height) continue;
+        const T* from = x.data + (image * d.height + h) * d.width * x.pitch + c;
+        const T* with = g.data + (image * d.out_height + oh) * d.out_width * g.pitch + c;
+        for (int64_t ow = 0; ow < d.out_width; ow++) {
+            int64_t w = ow * d.stride[1] - d.padding[1] + first * d.dilation[1];
+            V vg, vx;
+            load(vg, with + ow * g.pitch);
+            for (int kw = 0; kw < WIDTH; kw++) {
+                int64_t at = w + kw * d.dilation[1];
+                if (kw >= count || at < 0 || at >= d.width) continue;
+                load(vx, from + at * x.pitch);
+                sums[kw] += vg * vx;
+            }
+        }
+    }
+    for (int kw = 0; kw < WIDTH; kw++)
+        if (kw < count) add_lanes(weight + (kh * d.kernel[1] + first + kw) * d.channels + c, sums[kw], lanes.size);
+}
+
 template <typename T>
-constexpr Kernels<T> table = {moments<T>, combine<T>, gather<T>, correlate<T>, spread<T>, pool<T>, pool_back<T>};
+void depthwise(Rows<const T> x, Rows<const T> g, const Depthwise& d, int64_t begin, int64_t end, double* weight) {
+    for (int64_t image = begin; image < end; image++) {
+        over_channels<T>(d.channels, [&](auto lanes, int64_t c) __attribute__((always_inline)) {
+            for (int64_t kh = 0; kh < d.kernel[0]; kh++) {
+                for (int64_t first = 0; first < d.kernel[1]; first += 7) {
+                    int64_t count = least(7, d.kernel[1] - first);
+                    if (count <= 3) depthwise_row<3>(x, g, d, lanes, image, kh, first, count, c, weight);
+                    else if (count <= 5) depthwise_row<5>(x, g, d, lanes, image, kh, first, count, c, weight);
+                    else depthwise_row<7>(x, g, d, lanes, image, kh, first, count, c, weight);
+                }
+            }
+        });
+    }
+}
+
+template <typename T>
+constexpr Kernels<T> table = {moments<T>, combine<T>, gather<T>, correlate<T>, spread<T>, pool<T>, pool_back<T>,
+                              depthwise<T>};
 
 const Kernels<float>& of_float() { return table<float>; }
 const Kernels<double>& of_double() { return table<double>; }

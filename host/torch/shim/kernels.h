@@ -25,6 +25,20 @@ struct AffineTerm {
 
 enum Rectifier : int32_t { NONE = 0, RELU = 1, RELU6 = 2 };
 
+// Lets a gradient through where the rectified scale[c] * x[r][c] + shift[c] has the slope 1; all of it for NONE.
+template <typename T>
+struct Mask {
+    Rectifier rectifier;
+    const T* scale;
+    const T* shift;
+};
+
+// Geometry of a depthwise convolution of `[N, height, width, channels]` to `[N, out_height, out_width, channels]`.
+struct Depthwise {
+    int64_t channels, height, width, out_height, out_width;
+    int64_t kernel[2], stride[2], padding[2], dilation[2];
+};
+
 // Geometry of a pooling of `[N, height, width, channels]` to `[N, out_height, out_width, channels]`.
 struct Pool {
     int64_t channels, height, width, out_height, out_width;
@@ -43,16 +57,20 @@ struct Kernels {
     void (*gather)(const Rows<const T>* direct, int64_t direct_count, const Rows<const T>* masked,
                    int64_t masked_count, const T* rectified, Rectifier rectifier, int64_t rows, int64_t channels,
                    T* g);
-    // Adds, per channel, the sums of g and of g * (x - origin).
-    void (*correlate)(Rows<const T> g, Rows<const T> x, int64_t rows, int64_t channels, const T* origin, double* sum,
-                      double* product);
-    // out[r][c] = a[c] * g[r][c] + b[c] * (x[r][c] - origin[c]) + d[c]
-    void (*spread)(Rows<const T> g, Rows<const T> x, int64_t rows, int64_t channels, const T* origin, const T* a,
-                   const T* b, const T* d, Rows<T> out);
+    // Adds, per channel, the sums of g and of g * (x - origin), for the masked g.
+    void (*correlate)(Rows<const T> g, Rows<const T> x, const Mask<T>& mask, int64_t rows, int64_t channels,
+                      const T* origin, double* sum, double* product);
+    // out[r][c] = a[c] * g[r][c] + b[c] * (x[r][c] - origin[c]) + d[c], for the masked g; `out` may be `g`.
+    void (*spread)(Rows<const T> g, Rows<const T> x, const Mask<T>& mask, int64_t rows, int64_t channels,
+                   const T* origin, const T* a, const T* b, const T* d, Rows<T> out);
     // Rows of `out_height` (first index: image * out_height + row); `weight` has one factor per output position.
     void (*pool)(Rows<const T> x, const Pool& geometry, const T* weight, int64_t begin, int64_t end, T* out);
     // The same for the gradient of `x`, by its rows.
     void (*pool_back)(Rows<const T> g, const Pool& geometry, const T* weight, int64_t begin, int64_t end, T* out);
+    // Adds the gradient of a depthwise convolution's weight over some images, to `[kernel height, kernel width,
+    // channels]`.
+    void (*depthwise)(Rows<const T> x, Rows<const T> g, const Depthwise& geometry, int64_t begin, int64_t end,
+                      double* weight);
 };
 
 namespace kernels_base {

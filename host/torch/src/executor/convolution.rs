@@ -78,9 +78,7 @@ impl SavedConvolution {
             any(&|filter| gradients.wants(filter.weight)),
             any(&|filter| filter.bias.is_some_and(|bias| gradients.wants(bias))),
         ];
-        let [x, weight, bias] =
-            fused::convolution_backward(&gradient, &self.x, &self.weight, self.window, self.groups, wanted)
-                .map_err(TorchError::Torch)?;
+        let [x, weight, bias] = self.gradients_by(&gradient, wanted)?;
         if let Some(x) = x {
             gradients.add(self.input, x, true);
         }
@@ -103,6 +101,34 @@ impl SavedConvolution {
             channel += channels;
         }
         Ok(())
+    }
+
+    fn gradients_by(&self, gradient: &Tensor, wanted: [bool; 3]) -> Result<[Option<Tensor>; 3]> {
+        let whole = |wanted| {
+            fused::convolution_backward(gradient, &self.x, &self.weight, self.window, self.groups, wanted)
+                .map_err(TorchError::Torch)
+        };
+        match (wanted, self.depthwise_kernel()) {
+            // libtorch's own takes several times as long for images that lie as `[N, H, W, C]`.
+            ([x, true, bias], Some(kernel)) => {
+                let weight = fused::depthwise_weight(gradient, &self.x, kernel, self.window)
+                    .map_err(TorchError::Torch)?;
+                let [x, _, bias] = if x || bias { whole([x, false, bias])? } else { [None, None, None] };
+                Ok([x, Some(weight), bias])
+            }
+            _ => whole(wanted),
+        }
+    }
+
+    /// Sizes of the kernel, on the CPU, of a convolution that keeps channels apart.
+    fn depthwise_kernel(&self) -> Option<[i64; 2]> {
+        match self.weight.size()[..] {
+            [channels, 1, height, width] if channels == self.groups && channels > 1 => {
+                let fused = self.weight.device() == tch::Device::Cpu && self.x.numel() > 0;
+                fused.then_some([height, width])
+            }
+            _ => None,
+        }
     }
 
     /// The gradient of all values side by side; those without one are zero.

@@ -152,13 +152,16 @@ impl Run<'_> {
 impl SavedSum {
     pub(super) fn backward(self, gradients: &mut Gradients<'_>) -> Result<()> {
         let direct = self.sum.map(|id| gradients.take(id)).unwrap_or_default();
-        let masked = self.rectified.as_ref().map(|(id, _)| gradients.take(*id)).unwrap_or_default();
-        let Some(gradient) = self.gathered(direct, &masked)? else { return Ok(()) };
+        let mut masked = self.rectified.as_ref().map(|(id, _)| gradients.take(*id)).unwrap_or_default();
+        let alone = self.terms.len() == 1 && self.terms[0].norm.is_some();
+        // A norm by itself finds out again what its rectifier let through.
+        let (gradient, rectifier) = if alone && direct.is_empty() && masked.len() == 1 {
+            (masked.pop(), self.rectifier)
+        } else {
+            (self.gathered(direct, &masked)?, Rectifier::None)
+        };
         drop(masked);
-        // The last norm may write over the gradient, if no term keeps it.
-        let norms = self.terms.iter().filter(|term| term.norm.is_some()).count();
-        let mut spare = gradient.owned && norms == 1 && self.terms.len() == 1;
-        let gradient = gradient.tensor;
+        let Some(Part { tensor: gradient, owned }) = gradient else { return Ok(()) };
         for SavedTerm { id, norm } in self.terms {
             let Some(norm) = norm else {
                 gradients.add(id, gradient.shallow_clone(), false);
@@ -166,10 +169,11 @@ impl SavedSum {
             };
             let room = match gradients.rooms.of(id, &norm.x)? {
                 Some(room) => room,
-                None if std::mem::take(&mut spare) => gradient.shallow_clone(),
+                // Nothing else needs the gradient, so that its memory may take the next one.
+                None if owned && alone && lies_as_images(&gradient) => gradient.shallow_clone(),
                 None => images_like(&norm.x, norm.x.size()[1])?,
             };
-            norm.backward(id, &gradient, room, gradients)?;
+            norm.backward(id, &gradient, rectifier, room, gradients)?;
         }
         Ok(())
     }
@@ -194,14 +198,15 @@ impl SavedNorm {
         self,
         id: ValueId,
         gradient: &Tensor,
+        rectifier: Rectifier,
         room: Tensor,
         gradients: &mut Gradients<'_>,
     ) -> Result<()> {
         let affine = self.affine.as_ref().map(|affine| (&affine.weight.1, &affine.bias.1));
         let norm = Norm { affine, running: None, given: false, momentum: 0.0, eps: 0.0 };
         let term = fused::Term { x: &self.x, norm: Some(norm) };
-        let [weight, bias] =
-            fused::norm_backward(&term, &self.statistics, gradient, &room).map_err(TorchError::Torch)?;
+        let [weight, bias] = fused::norm_backward(&term, &self.statistics, gradient, rectifier, &room)
+            .map_err(TorchError::Torch)?;
         gradients.add(id, room, true);
         if let Some(affine) = self.affine {
             for (id, gradient) in [(affine.weight.0, weight), (affine.bias.0, bias)] {
@@ -211,5 +216,13 @@ impl SavedNorm {
             }
         }
         Ok(())
+    }
+}
+
+/// Whether the memory is `[N, H, W, C]` without gaps.
+fn lies_as_images(tensor: &Tensor) -> bool {
+    match tensor.size()[..] {
+        [_, c, h, w] => tensor.stride() == [h * w * c, 1, w * c, c],
+        _ => false,
     }
 }

@@ -89,6 +89,7 @@ unsafe extern "C" {
         term: *const RawTerm,
         statistics: *const C_tensor,
         gradient: *const C_tensor,
+        rectifier: i32,
         destination: *const C_tensor,
         weight: *mut *mut C_tensor,
         bias: *mut *mut C_tensor,
@@ -112,6 +113,15 @@ unsafe extern "C" {
         dilation: *const i64,
         groups: i64,
         wanted: *const i32,
+        made: *mut *mut C_tensor,
+    ) -> *mut c_char;
+    fn nshot_depthwise_weight(
+        gradient: *const C_tensor,
+        input: *const C_tensor,
+        kernel: *const i64,
+        stride: *const i64,
+        padding: *const i64,
+        dilation: *const i64,
         made: *mut *mut C_tensor,
     ) -> *mut c_char;
     fn nshot_autograd(
@@ -178,12 +188,13 @@ pub(crate) fn gather(
     })
 }
 
-/// Writes the gradient of a norm's input into `destination`, which lies as `[N, H, W, C]`; returns those of its weight
-/// and bias.
+/// Writes the gradient of a norm's input into `destination`, which lies as `[N, H, W, C]` and may be `gradient`; returns
+/// those of its weight and bias. With a rectifier, `gradient` is that of the rectified norm.
 pub(crate) fn norm_backward(
     term: &Term<'_>,
     statistics: &Tensor,
     gradient: &Tensor,
+    rectifier: Rectifier,
     destination: &Tensor,
 ) -> Result<[Option<Tensor>; 2], String> {
     let (mut weight, mut bias) = (null_mut(), null_mut());
@@ -193,6 +204,7 @@ pub(crate) fn norm_backward(
             &raw const *&raw(term),
             statistics.as_ptr(),
             gradient.as_ptr(),
+            rectifier as i32,
             destination.as_ptr(),
             &raw mut weight,
             &raw mut bias,
@@ -252,6 +264,29 @@ pub(crate) fn convolution_backward(
         )
     })?;
     Ok(made.map(taken))
+}
+
+/// The gradient of the weight `[C, 1, kh, kw]` of a convolution that keeps channels apart.
+pub(crate) fn depthwise_weight(
+    gradient: &Tensor,
+    input: &Tensor,
+    kernel: [i64; 2],
+    window: Window,
+) -> Result<Tensor, String> {
+    one(|made| {
+        // SAFETY: live tensors, and arrays of two numbers.
+        unsafe {
+            nshot_depthwise_weight(
+                gradient.as_ptr(),
+                input.as_ptr(),
+                kernel.as_ptr(),
+                window.stride.as_ptr(),
+                window.padding.as_ptr(),
+                window.other.as_ptr(),
+                made,
+            )
+        }
+    })
 }
 
 /// Gradients of `outputs`, whose own are `gradients`, by `inputs`, as autograd recorded them.

@@ -145,3 +145,43 @@ fn values_that_are_not_numbers_stay_so() {
     let run = record(&graph, &program, &store, &[("image", &x)], TRAINING).unwrap();
     assert!(run.outputs()[0].1.isnan().all().int64_value(&[]) == 1);
 }
+
+#[test]
+fn inverted_bottlenecks_of_odd_geometry() {
+    for (kernel, stride, dilation, channels, bias) in
+        [(3, 1, 1, 5, false), (5, 2, 1, 8, true), (7, 1, 1, 11, false), (3, 2, 2, 4, true), (9, 3, 1, 4, false)]
+    {
+        let parameters = specs(&[
+            ("expand.weight", &[channels, 3, 1, 1], Role::Weight),
+            ("depthwise.weight", &[channels, 1, kernel, kernel], Role::Weight),
+            ("depthwise.bias", &[channels], Role::Bias),
+            ("project.weight", &[3, channels, 1, 1], Role::Weight),
+        ]);
+        let graph = graph(&parameters, &[-1, 3, 13, 10], |b, x| {
+            let parameter = |b: &mut Builder<'_>, name: &str| b.parameter(name).unwrap();
+            let weight = parameter(b, "expand.weight");
+            let y = op(b, "conv2d", &[x, weight], &[]);
+            let y = op(b, "batch_norm", &[y], &[]);
+            let y = op(b, "relu6", &[y], &[]);
+            let mut inputs = vec![y, parameter(b, "depthwise.weight")];
+            if bias {
+                inputs.push(parameter(b, "depthwise.bias"));
+            }
+            let int = Value::Int;
+            let attributes = [
+                ("stride", int(stride)),
+                ("padding", int(kernel / 2)),
+                ("dilation", int(dilation)),
+                ("groups", int(channels)),
+            ];
+            let y = op(b, "conv2d", &inputs, &attributes);
+            // Without a norm the bias counts.
+            let y = if bias { y } else { op(b, "batch_norm", &[y], &[]) };
+            let y = op(b, "relu6", &[y], &[]);
+            let weight = parameter(b, "project.weight");
+            let y = op(b, "conv2d", &[y, weight], &[]);
+            op(b, "batch_norm", &[y], &[])
+        });
+        compare(&graph, &parameters, &numbers(&[3, 3, 13, 10]));
+    }
+}
