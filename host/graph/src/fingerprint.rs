@@ -15,7 +15,13 @@ impl fmt::Display for Fingerprint {
 }
 
 /// FNV-1a with 128 bits, fed with text.
-struct Fnv(u128);
+pub(crate) struct Fnv(pub(crate) u128);
+
+impl Fnv {
+    pub(crate) fn new() -> Self {
+        Fnv(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d)
+    }
+}
 
 impl Write for Fnv {
     fn write_str(&mut self, text: &str) -> fmt::Result {
@@ -27,7 +33,7 @@ impl Write for Fnv {
 }
 
 pub(crate) fn of(graph: &Graph) -> Fingerprint {
-    let mut hash = Fnv(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d);
+    let mut hash = Fnv::new();
     // `Debug` prints floats so that they read back exactly and quotes text: unequal structures differ.
     let mut feed = |part: fmt::Arguments<'_>| hash.write_fmt(part).expect("hashing does not fail");
     feed(format_args!("{:?}{:?}", graph.inputs, graph.outputs));

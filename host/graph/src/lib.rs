@@ -34,6 +34,7 @@
 
 mod attributes;
 mod builder;
+mod canonical;
 mod cost;
 mod error;
 mod fingerprint;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    Graph, Node, Op, Statistics, ValueId,
+    Fingerprint, Graph, Node, Op, Statistics, ValueId,
     shape::broadcast,
     zero::{self, Fact},
 };
@@ -58,6 +58,33 @@ pub struct Plan {
     /// an earlier value that is computed by the same operation from the same inputs. Whether that one is
     /// computed, `steps` says.
     pub alias: Vec<ValueId>,
+}
+
+impl Plan {
+    /// The plan of an evaluation with sums of sums as one sum, the terms in an order that follows from what they are, and
+    /// a key. Plans of one key, of graphs of one space, give the same bits for the same parameters and inputs.
+    pub fn canonical(self, graph: &Graph) -> (Plan, Fingerprint) {
+        crate::canonical::order(self, graph)
+    }
+
+    /// Drops steps of an evaluation that nothing needs any more, and finds out anew where values can go.
+    pub(crate) fn tidy(&mut self, values: usize) {
+        let mut needed = vec![false; values];
+        for (_, value) in &self.outputs {
+            needed[*value as usize] = true;
+        }
+        self.steps.reverse();
+        self.steps.retain_mut(|step| {
+            step.release.clear();
+            let kept = needed[step.node as usize];
+            for input in step.inputs.iter().filter(|_| kept) {
+                needed[*input as usize] = true;
+            }
+            kept
+        });
+        release(&mut self.steps, &self.outputs, values);
+        self.steps.reverse();
+    }
 }
 
 pub(crate) fn of(graph: &Graph, mode: Mode) -> Plan {

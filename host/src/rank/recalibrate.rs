@@ -40,6 +40,11 @@ pub struct Recalibration {
 }
 
 impl Recalibration {
+    /// Whether subnets keep the statistics that training left.
+    pub fn is_off(&self) -> bool {
+        self.batches == 0
+    }
+
     /// Those of the experiment.
     ///
     /// # Errors

@@ -1,6 +1,10 @@
 //! The score of a subnet: a supernet's weights on held-out images.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use nshot_data::Layout;
+use nshot_graph::Fingerprint;
 use nshot_torch::{ParameterStore, Pass, Tally, Tensor};
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +14,7 @@ use crate::batch::DeviceBatch;
 use crate::experiment::Experiment;
 use crate::failure::{Failure, Result};
 use crate::selection::Selection;
+use crate::space::Subnet;
 
 /// One scored subnet: a line of `scores.csv`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -59,6 +64,8 @@ pub struct Scorer<'a> {
     images: &'a Images,
     /// How far training is, 0 to 1: spaces may ask for it.
     progress: Tensor,
+    /// What subnets scored, by stage and key: those that are the same network are run once.
+    known: RefCell<HashMap<(String, Fingerprint), nshot_torch::Score>>,
 }
 
 impl<'a> Scorer<'a> {
@@ -68,7 +75,7 @@ impl<'a> Scorer<'a> {
     /// The device fails.
     pub fn new(experiment: &'a Experiment, images: &'a Images, progress: f64) -> Result<Self> {
         let progress = nshot_torch::scalar(progress, experiment.device, experiment.precision)?;
-        Ok(Self { experiment, images, progress })
+        Ok(Self { experiment, images, progress, known: RefCell::default() })
     }
 
     /// The score of an architecture with a supernet's weights.
@@ -77,21 +84,16 @@ impl<'a> Scorer<'a> {
     /// The subnet cannot be described or run, or its likelihood is not finite.
     pub fn score(&self, store: &ParameterStore, stage: &str, architecture: &[u32]) -> Result<Score> {
         let subnet = self.experiment.space.subnet(&Selection::of(architecture))?;
-        let mut tally = Tally::new(self.experiment.device)?;
-        let recalibration = &self.images.recalibration;
-        let recalibrated = recalibration.statistics(self.experiment, store, &subnet, &self.progress)?;
-        let store = recalibrated.as_ref().unwrap_or(store);
-        self.images.each(self.experiment, |batch| {
-            let inputs = [("image", &batch.image), ("progress", &self.progress)];
-            let outputs =
-                nshot_torch::forward(&subnet.graph, subnet.evaluation(), store, &inputs, Pass::evaluation());
-            let space = self.experiment.space.identity();
-            let outputs = outputs.map_err(|error| space.failure("describe", &error.to_string()))?;
-            let logits = outputs.iter().find(|(name, _)| name == "logits");
-            let (_, logits) = logits.ok_or_else(|| Failure::new("the graph has no output `logits`"))?;
-            Ok(tally.add(logits, &batch.label)?)
-        })?;
-        let read = tally.read()?;
+        let key = (stage.to_owned(), subnet.key());
+        let known = self.known.borrow().get(&key).copied();
+        let read = match known {
+            Some(read) => read,
+            None => self.run(store, &subnet)?,
+        };
+        // Statistics are taken anew by the whole graph, dead branches included.
+        if self.images.recalibration.is_off() {
+            self.known.borrow_mut().insert(key, read);
+        }
         let mean_nll = read.nll / read.images.max(1) as f64;
         if !mean_nll.is_finite() {
             let text = self.experiment.space.to_text(architecture)?;
@@ -108,6 +110,25 @@ impl<'a> Scorer<'a> {
             live_weights: subnet.live_cost().weights,
             stage: stage.to_owned(),
         })
+    }
+
+    /// Runs a subnet on all images.
+    fn run(&self, store: &ParameterStore, subnet: &Subnet) -> Result<nshot_torch::Score> {
+        let mut tally = Tally::new(self.experiment.device)?;
+        let recalibration = &self.images.recalibration;
+        let recalibrated = recalibration.statistics(self.experiment, store, subnet, &self.progress)?;
+        let store = recalibrated.as_ref().unwrap_or(store);
+        self.images.each(self.experiment, |batch| {
+            let inputs = [("image", &batch.image), ("progress", &self.progress)];
+            let outputs =
+                nshot_torch::forward(&subnet.graph, subnet.evaluation(), store, &inputs, Pass::evaluation());
+            let space = self.experiment.space.identity();
+            let outputs = outputs.map_err(|error| space.failure("describe", &error.to_string()))?;
+            let logits = outputs.iter().find(|(name, _)| name == "logits");
+            let (_, logits) = logits.ok_or_else(|| Failure::new("the graph has no output `logits`"))?;
+            Ok(tally.add(logits, &batch.label)?)
+        })?;
+        Ok(tally.read()?)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, OnceLock};
 
-use nshot_graph::{Cost, Graph, Mode, Op, Parameters, Plan, Program, Role};
+use nshot_graph::{Cost, Fingerprint, Graph, Mode, Op, Parameters, Plan, Program, Role};
 
 use crate::boundary::OptionMark;
 use crate::selection::Selection;
@@ -23,7 +23,7 @@ pub struct Subnet {
     /// Indices of the parameters that belong to an option of a choice; no buffers.
     pub owned: Vec<(OptionMark, usize)>,
     training: OnceLock<Program>,
-    evaluation: OnceLock<Program>,
+    evaluation: OnceLock<(Program, Fingerprint)>,
     live: OnceLock<Plan>,
 }
 
@@ -59,7 +59,19 @@ impl Subnet {
 
     /// What to compute in evaluation.
     pub fn evaluation(&self) -> &Program {
-        self.evaluation.get_or_init(|| Program::new(&self.graph, self.live()))
+        &self.evaluated().0
+    }
+
+    /// Equal for subnets that evaluate to the same bits.
+    pub fn key(&self) -> Fingerprint {
+        self.evaluated().1
+    }
+
+    fn evaluated(&self) -> &(Program, Fingerprint) {
+        self.evaluation.get_or_init(|| {
+            let (plan, key) = self.live().clone().canonical(&self.graph);
+            (Program::new(&self.graph, &plan), key)
+        })
     }
 }
 

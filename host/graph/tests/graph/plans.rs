@@ -72,6 +72,8 @@ fn plans_of_random_graphs_agree_with_full_computation() {
     for seed in 0..400 {
         let graph = random_graph(seed);
         let plan = graph.plan(Mode::Training);
+        let (canonical, _) = graph.plan(Mode::Evaluation).canonical(&graph);
+        assert!(distance(&full(&graph, 2), &planned(&graph, &canonical, 2)) < 1e-9, "seed {seed}");
         let difference = distance(&full(&graph, 2), &planned(&graph, &plan, 2));
         assert!(difference < 1e-10, "seed {seed}: {difference}");
         let zeros = |step: &&nshot_graph::Step| step.action == Action::Zeros;
@@ -192,4 +194,28 @@ fn fingerprints_tell_structures_apart() {
     assert_eq!(with(1.0, None, "y"), with(1.0, Some("scope"), "y"));
     assert_ne!(with(1.0, None, "y"), with(1.0 + f64::EPSILON, None, "y"));
     assert_ne!(with(1.0, None, "y"), with(1.0, None, "z"));
+}
+
+#[test]
+fn canonical_plans_agree_with_full_computation() {
+    let mut numbers = Numbers(33);
+    for _ in 0..25 {
+        let cell: Cell = std::array::from_fn(|_| [0, 1, 1, 2, 3, 4][numbers.below(6)]);
+        let (_, graph) = network(SMALL, cell);
+        let (plan, _) = graph.plan(Mode::Evaluation).canonical(&graph);
+        let found = planned(&graph, &plan, 2);
+        assert!(distance(&found, &full(&graph, 2)) < 1e-9, "{cell:?}");
+    }
+}
+
+#[test]
+fn cells_that_are_the_same_network_have_one_key() {
+    let keys: std::collections::HashSet<_> = (0..15_625u32)
+        .map(|index| {
+            let cell: Cell = std::array::from_fn(|place| index as usize / 5usize.pow(place as u32) % 5);
+            let (_, graph) = network(SMALL, cell);
+            graph.plan(Mode::Evaluation).canonical(&graph).1
+        })
+        .collect();
+    assert_eq!(keys.len(), 7_810);
 }

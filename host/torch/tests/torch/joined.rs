@@ -148,9 +148,13 @@ fn values_that_are_not_numbers_stay_so() {
 
 #[test]
 fn inverted_bottlenecks_of_odd_geometry() {
-    for (kernel, stride, dilation, channels, bias) in
-        [(3, 1, 1, 5, false), (5, 2, 1, 8, true), (7, 1, 1, 11, false), (3, 2, 2, 4, true), (9, 3, 1, 4, false)]
-    {
+    for (kernel, stride, dilation, channels, bias) in [
+        (3, 1, 1, 5, false),
+        (5, 2, 1, 8, true),
+        (7, 1, 1, 11, false),
+        (3, 2, 2, 4, true),
+        (9, 3, 1, 4, false),
+    ] {
         let parameters = specs(&[
             ("expand.weight", &[channels, 3, 1, 1], Role::Weight),
             ("depthwise.weight", &[channels, 1, kernel, kernel], Role::Weight),
