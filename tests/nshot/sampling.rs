@@ -80,8 +80,8 @@ fn spos_draws_every_option_equally_often() {
 
 #[test]
 fn fairnas_takes_every_option_once_a_step() {
-    let steps = sample("[5, 5, 5]", STEPS / 5, "[sampler]\nuse = \"fairnas\"\n");
-    assert_eq!(steps.len() as u64, STEPS / 5);
+    let steps = sample("[5, 5, 5]", STEPS, "[sampler]\nuse = \"fairnas\"\n");
+    assert_eq!(steps.len() as u64, STEPS);
     for (index, (_, paths)) in steps.iter().enumerate() {
         assert_eq!(paths.len(), 5);
         for choice in 0..3 {
@@ -107,7 +107,7 @@ fn fairnas_deals_unequal_choices_equally_over_time() {
 #[test]
 fn fairnas_with_momentum_separation_shares_the_separated_choice() {
     let state = "[sampler]\nuse = \"fairnas\"\n[state]\nuse = \"momentum-separation\"\nchoices = [1]\n";
-    let steps = sample("[5, 5, 5]", STEPS / 5, state);
+    let steps = sample("[5, 5, 5]", STEPS, state);
     let mut separated = Vec::new();
     for (index, (_, paths)) in steps.iter().enumerate() {
         assert_eq!(paths.len(), 5);

@@ -2,8 +2,8 @@
 //!
 //! A step of training, in order:
 //!
-//! 1. [`forward`] runs a graph's plan on a [`ParameterStore`] and gives the named outputs;
-//! 2. the [losses](crate::cross_entropy) make a scalar of them, and its backward pass leaves gradients;
+//! 1. [`record`] runs a graph's program on a [`ParameterStore`] and gives the named outputs;
+//! 2. the [losses](crate::cross_entropy) make a scalar of them, and [`Recorded::backward`] leaves gradients;
 //! 3. [`Gradients`] collects them for the reached parameters and clips;
 //! 4. an [`UpdateTable`] lends lists of parameters, gradients and [`Slots`] to an optimizer for one call.
 //!
