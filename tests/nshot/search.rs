@@ -178,11 +178,11 @@ fn a_killed_search_goes_on_to_the_same_files() {
             &[
                 "search.use=evolution",
                 "search.population=12",
-                "search.generations=5",
+                "search.generations=12",
                 "search.limits={macs=90000}",
             ],
         ),
-        ("pareto", &["search.use=pareto", "search.population=12", "search.generations=5"]),
+        ("pareto", &["search.use=pareto", "search.population=12", "search.generations=12"]),
         ("random", &["search.use=random", "search.count=230"]),
     ];
     for (name, set) in cases {
