@@ -23,11 +23,11 @@ use table::Table;
 pub(crate) enum Section {
     /// A training step of NAS-Bench-201, C = 16, N = 5, batch 64, 32x32; memory.
     Step,
-    /// A training step of the MobileNet space, batch 32, 64x64.
+    /// A training step of the `MobileNet` space, batch 32, 64x64.
     Mobilenet,
     /// Ranking: 512 images an architecture.
     Rank,
-    /// CaLR and momentum separation against neither.
+    /// `CaLR` and momentum separation against neither.
     Methods,
     /// From the start of the program to the end of its first step on digits.
     Start,
@@ -83,9 +83,9 @@ pub(crate) fn bench(workspace: &Workspace, options: &Options) -> Result<(), Fail
         round.measure(&options.section)?;
     }
     if options.json {
-        table.print_json()
+        table.print_json();
     } else {
-        table.print()
+        table.print();
     }
     Ok(())
 }

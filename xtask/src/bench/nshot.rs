@@ -26,7 +26,7 @@ pub(super) enum Space {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Work {
     space: Space,
-    /// With CaLR and momentum separation.
+    /// With `CaLR` and momentum separation.
     pub(super) subnet_aware: bool,
     /// Architectures that are ranked.
     ranked: usize,
@@ -121,15 +121,15 @@ impl Nshot {
         let paths: Vec<String> = architectures.iter().map(|text| format!("[{text}]")).collect();
         let mut text = format!(
             "[run]\nthreads = {}\ndevice = \"cpu\"\n\
-             [data]\nname = \"cifar10\"\npath = {:?}\nbatch_size = {batch}\nresize = {resize}\nrank_from = \"test\"\n\
+             [data]\nname = \"cifar10\"\npath = \"{}\"\nbatch_size = {batch}\nresize = {resize}\nrank_from = \"test\"\n\
              augment = {{ flip = false, crop = 0 }}\n\
              [space]\n{space}\n\
-             [sampler]\nuse = {{ path = {:?} }}\nsteps = [{}]\n\
+             [sampler]\nuse = {{ path = \"{}\" }}\nsteps = [{}]\n\
              [optimizer]\nuse = \"sgd\"\nmomentum = 0.9\nnesterov = true\nweight_decay = 5e-4\n\
              [train]\nsteps = {steps}\nlr = 0.025\nclip_norm = 5.0\n",
             self.threads,
-            self.folder.join("images"),
-            self.replay,
+            self.folder.join("images").display(),
+            self.replay.display(),
             paths.join(", "),
         );
         text += if work.subnet_aware {
@@ -145,7 +145,7 @@ impl Nshot {
                 .map(|text| text.chars().filter(char::is_ascii_digit).collect())
                 .collect();
             fs::write(&file, lines.join("\n")).map_err(Failure::io("write", &file))?;
-            let _ = write!(text, "[rank]\narchitectures = {file:?}\nbatch_size = 256\n");
+            let _ = write!(text, "[rank]\narchitectures = \"{}\"\nbatch_size = 256\n", file.display());
         }
         Ok(text)
     }

@@ -63,7 +63,7 @@ impl Run<'_> {
             .any(|(term, given)| term.inputs().iter().any(|input| self.differentiable(*input, given.x)));
         let saved = if wanted { self.saved(terms, made.statistics)? } else { vec![] };
         if let Some(id) = sum {
-            self.put(id, made.sum)?;
+            self.put(id, made.value)?;
         }
         if let Some(id) = rectified {
             self.put(id, made.rectified.as_ref().map(Tensor::shallow_clone))?;

@@ -38,7 +38,7 @@ pub(crate) struct Term<'a> {
 /// What [`sum_forward`] makes.
 #[derive(Debug)]
 pub(crate) struct Sum {
-    pub(crate) sum: Option<Tensor>,
+    pub(crate) value: Option<Tensor>,
     pub(crate) rectified: Option<Tensor>,
     /// Per term, of a norm by the batch's statistics: mean and inverse deviation `[2, C]`.
     pub(crate) statistics: Vec<Option<Tensor>>,
@@ -155,7 +155,7 @@ pub(crate) fn sum_forward(terms: &[Term<'_>], rectifier: Rectifier, want_sum: bo
         )
     })?;
     Ok(Sum {
-        sum: taken(sum),
+        value: taken(sum),
         rectified: taken(rectified),
         statistics: statistics.into_iter().map(taken).collect(),
     })
@@ -197,11 +197,11 @@ pub(crate) fn norm_backward(
     rectifier: Rectifier,
     destination: &Tensor,
 ) -> Result<[Option<Tensor>; 2], String> {
-    let (mut weight, mut bias) = (null_mut(), null_mut());
+    let (raw, mut weight, mut bias) = (raw(term), null_mut(), null_mut());
     // SAFETY: live tensors; those made are ours.
     check(unsafe {
         nshot_norm_backward(
-            &raw const *&raw(term),
+            &raw const raw,
             statistics.as_ptr(),
             gradient.as_ptr(),
             rectifier as i32,
@@ -337,7 +337,7 @@ fn raw(term: &Term<'_>) -> RawTerm {
 }
 
 fn pointer(tensor: Option<&Tensor>) -> *const C_tensor {
-    tensor.map_or(null(), |tensor| tensor.as_ptr())
+    tensor.map_or(null(), Tensor::as_ptr)
 }
 
 fn pointers(tensors: &[&Tensor]) -> Vec<*const C_tensor> {
