@@ -130,22 +130,6 @@ impl Plugins {
         Ok(Outcome { installed, was_there: false, is_new_key, removed: Vec::new() })
     }
 
-    /// Installs a version and removes the older ones of the same plugin.
-    ///
-    /// # Errors
-    /// Those of [`Plugins::install`], [`Plugins::remove`].
-    pub fn upgrade(&self, fetched: &Fetched, consent: &Consent, trust: &mut Trust) -> Result<Outcome, Error> {
-        let mut outcome = self.install(fetched, consent, trust)?;
-        let Info { group, plugin, version, .. } = &outcome.installed.info;
-        for other in self.versions(group, plugin) {
-            if other < *version {
-                self.remove(group, plugin, &other)?;
-                outcome.removed.push(other);
-            }
-        }
-        Ok(outcome)
-    }
-
     /// Removes a version, damaged or not. What runs have in the loader's store stays there.
     ///
     /// # Errors
