@@ -32,6 +32,6 @@ pub use hash::Hash;
 pub use load_error::LoadError;
 pub use loader::{Found, Loader, Looked, Plugin, PluginFile};
 pub use machine::target;
-pub use metadata::Metadata;
+pub use metadata::{Announced, Metadata};
 pub use refusal::{Reason, Refusal, clean};
 pub use store::{Store, StoreError, Stored};

@@ -16,8 +16,8 @@ use crate::cli::output::{self, Lines};
 
 /// Shows a plugin: where it comes from, its components, and their settings with types and defaults.
 ///
-/// A file is looked at without running any of it; what its components are is then known if it was loaded here before.
-/// A package says of itself what it holds. A crate is built and loaded.
+/// Nothing of a file or a package is run: a file's settings are shown if it was loaded here before. A crate is built
+/// and loaded.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:  nshot plugin show schedules\n          nshot plugin show ./libmine.so\n          \
