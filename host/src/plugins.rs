@@ -79,12 +79,11 @@ impl Plugins {
                 (file, name, None)
             }
             Use::Named { group, plugin, component, version } => {
-                let wanted = |file: &PluginFile| {
-                    group.as_ref().is_none_or(|group| file.metadata.group == *group)
-                        && plugin.as_ref().is_none_or(|plugin| file.metadata.plugin == *plugin)
+                let wanted = |of: &str, named: &str, found: &str| {
+                    group.as_ref().is_none_or(|group| of == group)
+                        && plugin.as_ref().is_none_or(|plugin| named == plugin)
                         && version.as_ref().is_none_or(|version| {
-                            semver::Version::parse(&file.metadata.version)
-                                .is_ok_and(|found| version.matches(&found))
+                            semver::Version::parse(found).is_ok_and(|found| version.matches(&found))
                         })
                 };
                 let (file, package) = self.find(kind, component, wanted)?;

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 
 use nshot_loader::{Kind, PluginFile};
+use nshot_package::Info;
 use semver::Version;
 
 use super::installed::Listed;
@@ -17,15 +18,24 @@ impl Plugins {
         &self,
         kind: Kind,
         name: &str,
-        wanted: impl Fn(&PluginFile) -> bool,
+        wanted: impl Fn(&str, &str, &str) -> bool,
     ) -> Result<(PluginFile, Option<LockedPackage>)> {
         let (mut fitting, mut others, mut refused) = (Vec::new(), Vec::new(), Vec::new());
-        for Listed { file, package, built_in, .. } in self.list() {
+        let has = |file: &PluginFile| {
+            let metadata = &file.metadata;
+            let is_wanted = wanted(&metadata.group, &metadata.plugin, &metadata.version);
+            is_wanted && file.component(kind, name).is_some()
+        };
+        let should_have = |info: &Info| {
+            let is_wanted = wanted(&info.group, &info.plugin, &info.version.to_string());
+            is_wanted && info.components.iter().any(|c| c.kind == kind.name() && c.name == name)
+        };
+        for Listed { file, package, info, built_in, .. } in self.list() {
             match file {
-                Ok(file) if file.component(kind, name).is_some() && wanted(&file) => {
-                    fitting.push(Candidate { file, package, built_in });
-                }
+                Ok(file) if has(&file) => fitting.push(Candidate { file, package, built_in }),
                 Ok(file) => others.push(file),
+                // Another one may not take the place of what the manifest means.
+                Err(failure) if info.as_ref().is_some_and(should_have) => return Err(failure),
                 Err(failure) => refused.push(failure.to_string()),
             }
         }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use nshot_loader::{Found, Hash, LoadError, PluginFile};
-use nshot_package::Installed;
+use nshot_package::{Info, Installed};
 
 use super::Plugins;
 use crate::failure::{Failure, Result};
@@ -16,6 +16,8 @@ pub struct Listed {
     pub path: PathBuf,
     /// The package that it was installed from.
     pub package: Option<LockedPackage>,
+    /// What that says of itself.
+    pub info: Option<Info>,
     /// Whether it lies beside the program.
     pub built_in: bool,
     /// What it is, or why it cannot be used.
@@ -36,6 +38,7 @@ impl Plugins {
         let listed = |Found { path, file }: Found| Listed {
             built_in: path.parent() == beside,
             package: None,
+            info: None,
             file: file.map_err(Failure::from),
             path,
         };
@@ -49,14 +52,21 @@ impl Plugins {
             Ok(installed) => installed,
             Err(failure) => {
                 let file = Err(failure.clone());
-                return Some(Listed { path: PathBuf::new(), package: None, built_in: false, file });
+                return Some(Listed {
+                    path: PathBuf::new(),
+                    package: None,
+                    info: None,
+                    built_in: false,
+                    file,
+                });
             }
         };
         let path = installed.library();
         // A package without a library for this machine is no plugin here.
         let expected = installed.info.files.get(&installed.info.library_path(&nshot_loader::target()))?;
         let file = self.describe_installed(&path, expected);
-        Some(Listed { path, package: Some((&installed.record).into()), built_in: false, file })
+        let (package, info) = (Some((&installed.record).into()), Some(installed.info.clone()));
+        Some(Listed { path, package, info, built_in: false, file })
     }
 
     fn describe_installed(&self, path: &Path, expected: &str) -> Result<PluginFile> {

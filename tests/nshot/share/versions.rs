@@ -7,9 +7,9 @@ use crate::small;
 fn two_versions_serve_two_components_of_one_run() {
     let lab = Lab::new();
     let user = lab.user();
-    let version = |to| [("\"version\":\"0.1.0\"", to)];
-    for changes in [[("", "")], version("\"version\":\"0.2.0\""), version("\"version\":\"0.3.0\"")] {
-        let package = lab.signed("faulty", &changes);
+    let first = "\"version\":\"0.1.0\"";
+    for version in ["0.1.0", "0.2.0", "0.3.0"] {
+        let package = lab.signed("faulty", &[(first, &format!("\"version\":\"{version}\""))]);
         user.nshot(&["plugin", "install", package.to_str().unwrap(), "--trust", &lab.key]).ok();
     }
     let manifest = |sampler: &str, scheduler: &str| {
