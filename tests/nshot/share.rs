@@ -9,7 +9,7 @@ mod versions;
 
 use std::fs;
 
-use lab::{Lab, PLUGIN};
+use lab::{Lab, PLUGIN, User};
 
 #[test]
 fn a_package_is_the_same_bytes_and_says_what_is_in_it() {
@@ -40,7 +40,8 @@ fn a_package_is_the_same_bytes_and_says_what_is_in_it() {
 #[test]
 fn an_installed_plugin_is_listed_shown_verified_used_and_removed() {
     let lab = Lab::new();
-    let (package, user) = (lab.signed("calr", &[("\"group\":\"nshot\"", "\"group\":\"other\"")]), lab.user());
+    let (package, user) =
+        (lab.signed("calr", &[("\"group\":\"nshot\"", "\"group\":\"other\"")]), User::new());
     let path = package.to_str().unwrap();
     let said = user.nshot(&["plugin", "verify", path, "--trust", &lab.key]).ok().stdout;
     assert!(said.contains("good, by the key") && said.contains("given for `other`"), "{said}");

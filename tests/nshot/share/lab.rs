@@ -24,11 +24,6 @@ impl Lab {
         Self { bench, key }
     }
 
-    /// Another user: a home of his own, no compiler, no other program.
-    pub(crate) fn user(&self) -> User {
-        User { bench: Bench::new() }
-    }
-
     /// The package of a built-in plugin, or of `faulty`, with other texts of the same length in its record.
     pub(crate) fn pack(&self, plugin: &str, changes: &[(&str, &str)]) -> PathBuf {
         let run =
@@ -73,11 +68,16 @@ pub(crate) fn replace(bytes: &mut [u8], from: &str, to: &str) {
     bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
 }
 
+/// Another user: a home of his own, no compiler, no other program.
 pub(crate) struct User {
     pub(crate) bench: Bench,
 }
 
 impl User {
+    pub(crate) fn new() -> Self {
+        Self { bench: Bench::new() }
+    }
+
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.bench.command(arguments);
         command.env("PATH", "/nonexistent");

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::lab::{self, Lab, PLUGIN};
+use super::lab::{self, Lab, PLUGIN, User};
 use crate::small;
 
 const OTHER: (&str, &str) = ("\"group\":\"nshot\"", "\"group\":\"other\"");
@@ -10,7 +10,7 @@ const OTHER: (&str, &str) = ("\"group\":\"nshot\"", "\"group\":\"other\"");
 #[test]
 fn a_lock_brings_its_plugins_and_repeats_the_numbers() {
     let lab = Lab::new();
-    let (first, second) = (lab.user(), lab.user());
+    let (first, second) = (User::new(), User::new());
     // One of another group, and a built-in one as it was built.
     for package in [lab.signed(PLUGIN, &[OTHER]), lab.signed("spos", &[])] {
         first.nshot(&["plugin", "install", package.to_str().unwrap(), "--trust", &lab.key]).ok();
@@ -47,7 +47,7 @@ fn a_lock_brings_its_plugins_and_repeats_the_numbers() {
 #[test]
 fn what_differs_from_a_lock_is_said() {
     let lab = Lab::new();
-    let user = lab.user();
+    let user = User::new();
     let package = lab.signed(PLUGIN, &[OTHER]);
     user.nshot(&["plugin", "install", package.to_str().unwrap(), "--trust", &lab.key]).ok();
     user.write("run.toml", &lab::manifest("other/calr:calr"));

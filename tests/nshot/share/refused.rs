@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::lab::{self, Lab, PLUGIN};
+use super::lab::{self, Lab, PLUGIN, User};
 use crate::refusals;
 
 const OTHER: (&str, &str) = ("\"group\":\"nshot\"", "\"group\":\"other\"");
@@ -11,7 +11,7 @@ const NEWER: (&str, &str) = ("\"version\":\"0.1.0\"", "\"version\":\"0.2.0\"");
 #[test]
 fn what_nobody_vouches_for_is_not_installed() {
     let (lab, liar) = (Lab::new(), Lab::new());
-    let user = lab.user();
+    let user = User::new();
     let package = lab.pack(PLUGIN, &[OTHER]);
     let path = package.to_str().unwrap();
     let refuse = |arguments: &[&str], text: &str| {
@@ -45,7 +45,7 @@ fn what_nobody_vouches_for_is_not_installed() {
 #[test]
 fn a_package_that_was_changed_is_refused() {
     let lab = Lab::new();
-    let user = lab.user();
+    let user = User::new();
     let package = lab.signed(PLUGIN, &[OTHER]);
     let whole = fs::read(&package).unwrap();
     let path = package.to_str().unwrap();
@@ -71,7 +71,7 @@ fn a_package_that_was_changed_is_refused() {
 #[test]
 fn an_older_version_is_refused_unless_it_is_asked_for() {
     let lab = Lab::new();
-    let user = lab.user();
+    let user = User::new();
     let (old, new) = (lab.signed(PLUGIN, &[OTHER]), lab.signed(PLUGIN, &[OTHER, NEWER]));
     let (old, new) = (old.to_str().unwrap(), new.to_str().unwrap());
     user.nshot(&["plugin", "install", new, "--trust", &lab.key]).ok();
@@ -94,7 +94,7 @@ fn an_older_version_is_refused_unless_it_is_asked_for() {
 #[test]
 fn a_file_that_was_replaced_is_refused_before_it_runs() {
     let lab = Lab::new();
-    let user = lab.user();
+    let user = User::new();
     user.nshot(&["plugin", "install", lab.signed(PLUGIN, &[OTHER]).to_str().unwrap(), "--trust", &lab.key])
         .ok();
     user.write("run.toml", &lab::manifest("other/calr:calr"));
@@ -132,13 +132,13 @@ fn a_file_that_was_replaced_is_refused_before_it_runs() {
     assert!(run.error(1).contains(&expected) && run.stderr.contains(&found), "{}", run.stderr);
 }
 
-fn sha256(user: &lab::User, library: &std::path::Path) -> String {
+fn sha256(user: &User, library: &std::path::Path) -> String {
     let shown = user.nshot(&["plugin", "show", library.to_str().unwrap(), "--json"]).ok().stdout;
     let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
     shown[0]["sha256"].as_str().unwrap().to_owned()
 }
 
-fn lock_hash(user: &lab::User) -> String {
+fn lock_hash(user: &User) -> String {
     let lock = crate::small::json(&user.bench.path("first/lock.json"));
     lock["components"]["scheduler"]["sha256"].as_str().unwrap().to_owned()
 }
@@ -146,7 +146,7 @@ fn lock_hash(user: &lab::User) -> String {
 #[test]
 fn one_name_of_two_groups_is_ambiguous() {
     let lab = Lab::new();
-    let user = lab.user();
+    let user = User::new();
     for group in ["\"group\":\"other\"", "\"group\":\"third\""] {
         let package = lab.signed("momentum-separation", &[(OTHER.0, group)]);
         user.nshot(&["plugin", "install", package.to_str().unwrap(), "--trust", &lab.key]).ok();

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use super::lab::{self, Lab, PLUGIN};
+use super::lab::{self, Lab, PLUGIN, User};
 use crate::harness;
 
 /// The user `lab` with the password `secret`, as `htpasswd -B` writes it.
@@ -84,7 +84,7 @@ fn a_registry_with_users_serves_a_lock() {
     );
     assert!(push(&login).error(1).contains("is there already, with another content"));
 
-    let user = lab.user();
+    let user = User::new();
     user.write("password", "secret\n");
     let with = |arguments: &[&str]| user.nshot(&[arguments, &login].concat());
     let pulled = with(&["plugin", "pull", &place]).ok();

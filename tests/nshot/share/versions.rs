@@ -1,12 +1,12 @@
 //! Versions of one plugin beside each other.
 
-use super::lab::Lab;
+use super::lab::{Lab, User};
 use crate::small;
 
 #[test]
 fn two_versions_serve_two_components_of_one_run() {
     let lab = Lab::new();
-    let user = lab.user();
+    let user = User::new();
     let first = "\"version\":\"0.1.0\"";
     for version in ["0.1.0", "0.2.0", "0.3.0"] {
         let package = lab.signed("faulty", &[(first, &format!("\"version\":\"{version}\""))]);

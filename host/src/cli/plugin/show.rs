@@ -57,7 +57,9 @@ pub(super) fn main(arguments: &Arguments) -> Result<()> {
         if all.is_empty() {
             output::say("nothing is to be cited");
         }
-        return output::print(&all.iter().map(|text| format!("{text}\n")).collect::<String>());
+        let mut text = Lines::default();
+        all.iter().for_each(|citation| text.line(citation));
+        return output::print(&text.0);
     }
     output::print(&shown.iter().map(|shown| shown.text.as_str()).collect::<Vec<_>>().join("\n"))
 }
@@ -158,7 +160,10 @@ fn looked(file: &Looked) -> Shown {
     match &file.components {
         Some(components) => components.iter().for_each(|component| describe(component, &mut text)),
         None => {
-            text.row("  components", "not known: the file alone can tell them, and was never loaded here")
+            for component in &metadata.components {
+                text.row("  says it has", &format!("{} `{}`", component.kind, component.name));
+            }
+            text.line("  Its settings are known once it was loaded: name it in a manifest, and `nshot run --dry-run`.");
         }
     }
     let json = json!({

@@ -17,11 +17,11 @@ pub(in crate::cli) struct Arguments {
 pub(super) fn main(arguments: &Arguments) -> Result<()> {
     let mut trust = Shelf::open()?.trust;
     if let Some(group) = &arguments.forget {
-        return match trust.forget(group)? {
-            true => output::print(&format!("the key of `{group}` is forgotten\n")),
-            false => Err(Failure::new(format!("no key of the group `{group}` is known"))
-                .hint("`nshot plugin trust` lists those that are")),
-        };
+        if trust.forget(group)? {
+            return output::print(&format!("the key of `{group}` is forgotten\n"));
+        }
+        return Err(Failure::new(format!("no key of the group `{group}` is known"))
+            .hint("`nshot plugin trust` lists those that are"));
     }
     let rows: Vec<_> =
         trust.groups().map(|(group, key)| [group.to_owned(), key.id(), key.to_string()]).collect();

@@ -29,8 +29,12 @@ pub(in crate::cli) struct Arguments {
 pub(super) fn main(arguments: &Arguments) -> Result<()> {
     let shelf = Shelf::open()?;
     let Some(what) = &arguments.what else { return all(&shelf) };
-    let is_package = what.contains("://") || Path::new(what).is_file() || what.ends_with(".nshot");
+    let is_package = what.contains("://") || is_file(Path::new(what));
     if is_package { package(arguments, what, &shelf) } else { installed(what, &shelf) }
+}
+
+fn is_file(path: &Path) -> bool {
+    path.is_file() || path.extension() == Some("nshot".as_ref())
 }
 
 fn package(arguments: &Arguments, what: &str, shelf: &Shelf) -> Result<()> {
