@@ -58,7 +58,9 @@ pub(super) fn main(arguments: &Arguments) -> Result<()> {
             output::say("nothing is to be cited");
         }
         let mut text = Lines::default();
-        all.iter().for_each(|citation| text.line(citation));
+        for citation in all {
+            text.line(citation);
+        }
         return output::print(&text.0);
     }
     output::print(&shown.iter().map(|shown| shown.text.as_str()).collect::<Vec<_>>().join("\n"))
@@ -157,14 +159,15 @@ fn looked(file: &Looked) -> Shown {
     text.row("  file", &file.path.display().to_string());
     text.row("  sha256", &file.sha256.to_string());
     text.row("  signature", "none: a file");
-    match &file.components {
-        Some(components) => components.iter().for_each(|component| describe(component, &mut text)),
-        None => {
-            for component in &metadata.components {
-                text.row("  says it has", &format!("{} `{}`", component.kind, component.name));
-            }
-            text.line("  Its settings are known once it was loaded: name it in a manifest, and `nshot run --dry-run`.");
+    if let Some(components) = &file.components {
+        components.iter().for_each(|component| describe(component, &mut text));
+    } else {
+        for component in &metadata.components {
+            text.row("  says it has", &format!("{} `{}`", component.kind, component.name));
         }
+        text.line(
+            "  Its settings are known once it was loaded: name it in a manifest, and `nshot run --dry-run`.",
+        );
     }
     let json = json!({
         "file": file.path, "sha256": file.sha256.to_string(), "metadata": metadata, "components": file.components,
