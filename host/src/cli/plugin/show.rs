@@ -160,7 +160,9 @@ fn looked(file: &Looked) -> Shown {
     text.row("  sha256", &file.sha256.to_string());
     text.row("  signature", "none: a file");
     if let Some(components) = &file.components {
-        components.iter().for_each(|component| describe(component, &mut text));
+        for component in components {
+            describe(component, &mut text);
+        }
     } else {
         for component in &metadata.components {
             text.row("  says it has", &format!("{} `{}`", component.kind, component.name));
