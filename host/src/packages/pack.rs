@@ -51,6 +51,13 @@ pub fn pack(order: &Order, plugins: &Plugins) -> Result<Packed> {
         None => library(folder)?,
     };
     let file = plugins.loader().describe(&built)?;
+    let name = plugin_name(folder)?;
+    if name.as_ref().is_some_and(|name| *name != file.metadata.plugin) {
+        let (found, expected) = (&file.metadata.plugin, name.unwrap_or_default());
+        let text =
+            format!("`{}` is the plugin `{found}`; that of the crate is `{expected}`", built.display());
+        return Err(Failure::usage(text).hint("name a library that was built from this crate"));
+    }
     if file.metadata.license.is_empty() {
         let manifest = folder.join("Cargo.toml").display().to_string();
         return Err(Failure::new(format!("`{manifest}` names no licence"))
@@ -74,6 +81,15 @@ pub fn pack(order: &Order, plugins: &Plugins) -> Result<Packed> {
         package.add(&Package::open(&bytes, &path.to_string_lossy())?)?;
     }
     Ok(Packed { package, notes })
+}
+
+/// The name of the crate's plugin, if its Cargo.toml tells it.
+fn plugin_name(folder: &Path) -> Result<Option<String>> {
+    let path = folder.join("Cargo.toml");
+    let text = fs::read_to_string(&path).map_err(|error| Failure::file("read", &path, &error))?;
+    let manifest: toml::Table = toml::from_str(&text).unwrap_or_default();
+    let name = manifest.get("package").and_then(|package| package.get("name")).and_then(toml::Value::as_str);
+    Ok(name.map(|name| name.strip_prefix("nshot-plugin-").unwrap_or(name).to_owned()))
 }
 
 /// The licences beside the crate, else those of its workspace.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use nshot::failure::{Failure, Result};
-use nshot_package::{Fetched, Reference};
+use nshot_package::{Fetched, Package, Reference};
 
 use super::login;
 use crate::cli::output;
@@ -33,6 +33,7 @@ pub(in crate::cli) struct Arguments {
 pub(super) fn main(arguments: &Arguments) -> Result<()> {
     let to: Reference = arguments.to.parse()?;
     let fetched = Fetched::read(&arguments.package)?;
+    Package::open(&fetched.bytes, &fetched.name)?;
     if fetched.signature.is_none() && !arguments.unsigned {
         let text = format!("`{}` is not signed", arguments.package.display());
         return Err(Failure::new(text)

@@ -80,7 +80,7 @@ fn find(name: &str) -> Result<Vec<Shown>> {
     // `group/plugin`, unless there is such a file.
     let is_path = name.split('/').count() != 2 || path.exists();
     if name.contains('/') && is_path || path.extension() == Some("so".as_ref()) {
-        return Ok(vec![looked(&plugins.loader().look(&library(path)?)?)]);
+        return Ok(vec![looked(&plugins.loader().look(path)?)]);
     }
     named(&plugins, name)
 }
