@@ -9,7 +9,7 @@ use nshot_package::{Plugins, Trust};
 use crate::failure::{Failure, Result};
 
 pub use from_lock::{Brought, bring};
-pub use install::{Options, consent, install};
+pub use install::{Options, Trusted, consent, install};
 pub use pack::{Order, Packed, pack};
 
 /// The user's installed plugins, and whose signatures count for him.

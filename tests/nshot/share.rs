@@ -11,6 +11,8 @@ use std::fs;
 
 use lab::{Lab, PLUGIN, User};
 
+use crate::harness;
+
 #[test]
 fn a_package_is_the_same_bytes_and_says_what_is_in_it() {
     let lab = Lab::new();
@@ -76,4 +78,33 @@ fn an_installed_plugin_is_listed_shown_verified_used_and_removed() {
     assert!(
         user.nshot(&["plugin", "install", path]).error(1).contains("the group `other` is not known here")
     );
+}
+
+#[test]
+fn what_cannot_be_packed_signed_or_named_is_said() {
+    let lab = Lab::new();
+    let refuse = |arguments: &[&str], code: i32, text: &str| {
+        let run = lab.bench.nshot(&[&["plugin"], arguments].concat());
+        assert!(run.error(code).contains(text), "{arguments:?}: {}", run.stderr);
+    };
+    refuse(&["pack", "nowhere"], 2, "`nowhere` is no crate");
+    lab.bench.write("mine/Cargo.toml", "[package]\nname = \"mine\"\n[workspace]\n");
+    refuse(&["pack", "mine"], 1, "`mine` has no file `LICENSE`");
+    lab.bench.write("mine/LICENSE", "MIT");
+    refuse(&["pack", "mine"], 1, "`mine/Cargo.toml` names no licence");
+    lab.bench.write("mine/Cargo.toml", "[package\n");
+    refuse(&["pack", "mine"], 1, "`mine/Cargo.toml` is no manifest of a crate");
+    lab.bench.write("mine/Cargo.toml", "[package]\nname = \"mine\"\nlicense = \"MIT\"\n[workspace]\n");
+    let spos = harness::release().join("libnshot_plugin_spos.so");
+    let spos = spos.to_str().unwrap();
+    refuse(&["pack", "mine", "--library", spos], 2, "is the plugin `spos`; that of the crate is `mine`");
+    refuse(&["sign", spos], 1, "is no package: expected a zstd archive");
+    refuse(&["keygen", "--no-password"], 1, "there is a key file");
+    let secret = ".config/nshot/minisign.key";
+    refuse(&["verify", "x.nshot", "--trust", secret], 2, "this is a secret key; expected its public half");
+    refuse(&["push", spos, "localhost/x"], 1, "is no place to get a plugin from or send it to");
+    refuse(&["install", "http://example.org/x.nshot"], 1, "expected `https://`");
+    refuse(&["remove", "spos"], 2, "`spos` names no installed plugin");
+    refuse(&["remove", "nshot/spos@1"], 2, "names no installed plugin");
+    refuse(&["trust", "--forget", "nobody"], 1, "no key of the group `nobody` is known");
 }

@@ -1,6 +1,6 @@
 //! Brings the plugins of a run's lock: those files, and no others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use nshot_loader::Hash;
@@ -38,6 +38,9 @@ pub fn bring(path: &Path, shelf: &mut Shelf, client: &Client, options: &Options)
     if let Some(locked) = unknown {
         return Err(no_origin(path, locked));
     }
+    let missing =
+        files.values().filter(|locked| locked.package.is_some() && !here.has_installed(&locked.sha256));
+    check_groups(&missing.map(|locked| locked.group.as_str()).collect(), shelf, options)?;
     let options = Options { older: true, upgrade: false, ..options.clone() };
     let mut brought = Vec::new();
     for locked in files.values() {
@@ -54,6 +57,23 @@ pub fn bring(path: &Path, shelf: &mut Shelf, client: &Client, options: &Options)
         brought.push(one);
     }
     Ok(brought)
+}
+
+/// A key without a group's name is enough for one group: a lock may name others, for whom it would be remembered too.
+fn check_groups(groups: &BTreeSet<&str>, shelf: &Shelf, options: &Options) -> Result<()> {
+    let unknown: Vec<&str> =
+        groups.iter().filter(|group| shelf.trust.key(group).is_none()).copied().collect();
+    if unknown.len() < 2 || options.trust.iter().all(|trusted| trusted.group.is_some()) {
+        return Ok(());
+    }
+    let names: Vec<String> = unknown.iter().map(|group| format!("`{group}`")).collect();
+    let keys: Vec<String> = unknown.iter().map(|group| format!("--trust {group}=KEY")).collect();
+    let text = format!(
+        "the lock has plugins of {} groups that are not known here: {}",
+        names.len(),
+        names.join(", ")
+    );
+    Err(Failure::usage(text).hint(format!("say whose key each is: `{}`", keys.join(" "))))
 }
 
 fn no_origin(path: &Path, locked: &LockedComponent) -> Failure {

@@ -1,15 +1,24 @@
 //! Installing what was fetched, as far as the user agrees.
 
-use nshot_package::{Consent, Fetched, Outcome, PublicKey, Signature};
+use nshot_package::{Consent, Fetched, Outcome, Package, PublicKey, Signature};
 
 use super::Shelf;
 use crate::failure::Result;
+
+/// A key that the user vouches for.
+#[derive(Debug, Clone)]
+pub struct Trusted {
+    /// The group that it is of; without it, that of whatever package it signed.
+    pub group: Option<String>,
+    /// The key.
+    pub key: PublicKey,
+}
 
 /// What the user agrees to.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     /// Keys of groups that are not known yet.
-    pub trust: Vec<PublicKey>,
+    pub trust: Vec<Trusted>,
     /// Packages that nobody signed, of groups whose key is not known.
     pub unsigned: bool,
     /// Older versions of the plugin go.
@@ -18,22 +27,26 @@ pub struct Options {
     pub older: bool,
 }
 
-/// What that means for one package: of several keys, the one that the signature says it was made with.
+/// What that means for one package: of its group's keys, the one that the signature says it was made with.
 ///
 /// # Errors
-/// The signature is damaged.
+/// The package or its signature is damaged.
 pub fn consent(fetched: &Fetched, options: &Options) -> Result<Consent> {
     if options.unsigned && (fetched.signature.is_none() || options.trust.is_empty()) {
         return Ok(Consent::Unsigned);
     }
-    let key = match &fetched.signature {
-        Some(text) if options.trust.len() > 1 => {
-            let id = Signature::parse(text, &fetched.name)?.key_id();
-            options.trust.iter().find(|key| key.id() == id)
-        }
-        _ => options.trust.first(),
-    };
-    Ok(Consent::Signed { trust: key.cloned() })
+    if options.trust.is_empty() {
+        return Ok(Consent::Signed { trust: None });
+    }
+    let package = Package::open(&fetched.bytes, &fetched.name)?;
+    let signature =
+        fetched.signature.as_ref().map(|text| Signature::parse(text, &fetched.name)).transpose()?;
+    let of_group =
+        |trusted: &&Trusted| trusted.group.as_ref().is_none_or(|group| *group == package.info().group);
+    let keys: Vec<&PublicKey> = options.trust.iter().filter(of_group).map(|trusted| &trusted.key).collect();
+    let signed =
+        keys.iter().find(|key| signature.as_ref().is_some_and(|signature| signature.key_id() == key.id()));
+    Ok(Consent::Signed { trust: signed.or(keys.first()).copied().cloned() })
 }
 
 /// Checks a package and puts it in place.

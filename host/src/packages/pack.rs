@@ -46,22 +46,27 @@ pub fn pack(order: &Order, plugins: &Plugins) -> Result<Packed> {
     }
     // Before the build, which takes a while.
     let licenses = licenses(folder)?;
+    let manifest = read_manifest(folder)?;
+    let unlicensed = || {
+        Failure::new(format!("`{}` names no licence", folder.join("Cargo.toml").display()))
+            .hint("add `license = \"MIT\"`, or another SPDX expression, to its `[package]`")
+    };
+    if !manifest.contains_key("license") {
+        return Err(unlicensed());
+    }
     let built = match &order.library {
         Some(library) => library.clone(),
         None => library(folder)?,
     };
     let file = plugins.loader().describe(&built)?;
-    let name = plugin_name(folder)?;
-    if name.as_ref().is_some_and(|name| *name != file.metadata.plugin) {
-        let (found, expected) = (&file.metadata.plugin, name.unwrap_or_default());
-        let text =
-            format!("`{}` is the plugin `{found}`; that of the crate is `{expected}`", built.display());
+    let name = manifest.get("name").and_then(toml::Value::as_str).unwrap_or_default();
+    let (found, name) = (&file.metadata.plugin, name.strip_prefix("nshot-plugin-").unwrap_or(name));
+    if found != name {
+        let text = format!("`{}` is the plugin `{found}`; that of the crate is `{name}`", built.display());
         return Err(Failure::usage(text).hint("name a library that was built from this crate"));
     }
     if file.metadata.license.is_empty() {
-        let manifest = folder.join("Cargo.toml").display().to_string();
-        return Err(Failure::new(format!("`{manifest}` names no licence"))
-            .hint("add `license = \"MIT\"`, or another SPDX expression, to its `[package]`"));
+        return Err(unlicensed());
     }
     let mut notes: Vec<String> = file.warnings.clone();
     let readme = read_readme(folder, &file.metadata, &mut notes)?;
@@ -83,13 +88,15 @@ pub fn pack(order: &Order, plugins: &Plugins) -> Result<Packed> {
     Ok(Packed { package, notes })
 }
 
-/// The name of the crate's plugin, if its Cargo.toml tells it.
-fn plugin_name(folder: &Path) -> Result<Option<String>> {
+/// The `[package]` of the crate's Cargo.toml.
+fn read_manifest(folder: &Path) -> Result<toml::Table> {
     let path = folder.join("Cargo.toml");
     let text = fs::read_to_string(&path).map_err(|error| Failure::file("read", &path, &error))?;
-    let manifest: toml::Table = toml::from_str(&text).unwrap_or_default();
-    let name = manifest.get("package").and_then(|package| package.get("name")).and_then(toml::Value::as_str);
-    Ok(name.map(|name| name.strip_prefix("nshot-plugin-").unwrap_or(name).to_owned()))
+    let manifest: toml::Table = toml::from_str(&text).map_err(|error| {
+        Failure::new(format!("`{}` is no manifest of a crate: {}", path.display(), error.message()))
+    })?;
+    let package = manifest.get("package").and_then(toml::Value::as_table).cloned();
+    package.ok_or_else(|| Failure::new(format!("`{}` has no `[package]`", path.display())))
 }
 
 /// The licences beside the crate, else those of its workspace.

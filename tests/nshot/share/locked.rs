@@ -35,7 +35,14 @@ fn a_lock_brings_its_plugins_and_repeats_the_numbers() {
     );
     let bring = ["plugin", "install", "--from-lock", path.to_str().unwrap()];
     assert!(second.nshot(&bring).error(1).contains("is not known here"));
-    let brought = second.nshot(&[&bring[..], &["--trust", &lab.key]].concat()).ok().stdout;
+    // One key for two groups would be more than the user said.
+    let run = second.nshot(&[&bring[..], &["--trust", &lab.key]].concat());
+    assert_eq!(run.error(2), "the lock has plugins of 2 groups that are not known here: `nshot`, `other`");
+    let each = ["nshot", "other"].map(|group| format!("--trust={group}={}", lab.key));
+    let wrong = each[0].replace("nshot", "third");
+    let run = second.nshot(&[&bring[..], &[&wrong]].concat());
+    assert!(run.error(1).contains("is not known here"), "{}", run.stderr);
+    let brought = second.nshot(&[&bring[..], &[&each[0], &each[1]]].concat()).ok().stdout;
     assert!(brought.contains("`other/calr` 0.1.0: installed\n"), "{brought}");
     assert!(brought.contains("`nshot/spos` 0.1.0: installed\n"), "{brought}");
     assert!(brought.contains("`nshot/sgd` 0.1.0: is here\n"), "{brought}");
