@@ -93,7 +93,7 @@ mod tests {
         assert_eq!(
             told(&component),
             "\n  lr-scheduler `cosine`\n    Half a cosine.\n    settings:\n      floor: number = 0.1  # The last \
-             factor.\n      warm_up\n      roles: array\n      sides: list of integer\n      score: Score\n"
+             factor.\n      roles: array\n      score: Score\n      sides: list of integer\n      warm_up\n"
         );
         let bare = ComponentInfo { schema: json!({}), doc: String::new(), ..component };
         assert_eq!(told(&bare), "\n  lr-scheduler `cosine`\n    no settings\n");
