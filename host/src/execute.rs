@@ -53,11 +53,11 @@ impl Ending {
     }
 }
 
-/// Runs a manifest in a new run directory.
+/// Runs a manifest in a new run directory; with a lock, from its plugins and data alone.
 ///
 /// # Errors
 /// Something is wrong with the manifest or what it names, or the run fails.
-pub fn run(manifest: Manifest, options: Options) -> Result<Ending> {
+pub fn run(manifest: Manifest, locked: Option<&Path>, options: Options) -> Result<Ending> {
     let started = Instant::now();
     refuse_standalone(&manifest)?;
     let path = manifest.run.directory.clone();
@@ -65,8 +65,15 @@ pub fn run(manifest: Manifest, options: Options) -> Result<Ending> {
         RunDirectory::check_absent(&path)?;
     }
     let plugins = Plugins::open()?;
-    let parts = Parts::open(manifest, &plugins, None)?;
+    let given = locked.map(Lock::read).transpose()?;
+    let pins = given.as_ref().map(|given| plugins.locked(&manifest, given)).transpose()?;
+    let parts = Parts::open(manifest, &plugins, pins.as_ref())?;
     let mut experiment = parts.experiment(parts.manifest.clone())?;
+    if let Some(given) = &given {
+        let now = lock(&experiment)?;
+        given.compare_contents(&now)?;
+        compare_machines(given, &now);
+    }
     rank::check(&experiment)?;
     check_disk(&experiment, &path)?;
     if !options.quiet {
@@ -288,10 +295,16 @@ pub(crate) fn compare_files(lock: &Lock, files: &[FileRecord]) -> Result<()> {
     Err(Failure::new(text).hint("restore the file, or start the run anew"))
 }
 
-/// What a run was made of must be what it is resumed with; another machine may round differently.
+/// What a run was made of must be what it is resumed with.
 pub(crate) fn compare(lock: &Lock, experiment: &Experiment) -> Result<()> {
     let now = self::lock(experiment)?;
     compare_files(lock, &now.data)?;
+    compare_machines(lock, &now);
+    Ok(())
+}
+
+/// Another machine may round differently.
+fn compare_machines(lock: &Lock, now: &Lock) {
     let versions = (&lock.nshot, &now.nshot);
     let (then, now) = (&lock.machine, &now.machine);
     let pairs = [
@@ -308,7 +321,6 @@ pub(crate) fn compare(lock: &Lock, experiment: &Experiment) -> Result<()> {
             ));
         }
     }
-    Ok(())
 }
 
 /// Room for weights and optimizer state: two checkpoints, the best one, and the one being written.

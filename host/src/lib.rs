@@ -21,6 +21,7 @@ pub mod measures;
 pub mod memory;
 pub mod outcomes;
 pub mod output;
+pub mod packages;
 pub mod plugins;
 pub mod progress;
 pub mod rank;

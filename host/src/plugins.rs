@@ -1,6 +1,9 @@
 //! From `use` in a manifest, or a lock, to a component that can be called.
 
 mod build;
+mod find;
+mod installed;
+mod locked;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,14 +11,17 @@ use std::sync::Arc;
 use nshot_abi::abi_stable::sabi_trait::TD_Opaque;
 use nshot_abi::host::Task_TO;
 use nshot_loader::{ComponentInfo, Folders, Hash, Kind, Loader, Plugin, PluginFile, Store};
+use nshot_package::Installed;
 use serde_json::{Map, Value};
 
 use crate::boundary::{SERVICES, TaskView};
 use crate::component::{Identity, LrScheduler, Optimizer, Sampler, Searcher, StateGroups};
 use crate::failure::{Failure, Result};
 use crate::manifest::{Component, Use, nearest, one_of};
-use crate::run_directory::LockedComponent;
+use crate::run_directory::{LockedComponent, LockedPackage};
 use crate::space::{Space, Task};
+
+pub use installed::Listed;
 
 /// A component that was found and whose file is loaded.
 pub struct Resolved {
@@ -24,12 +30,16 @@ pub struct Resolved {
     file: PluginFile,
     plugin: Arc<Plugin>,
     settings: Map<String, Value>,
+    /// The package that it was installed from.
+    package: Option<LockedPackage>,
 }
 
 /// Finds and loads components.
 pub struct Plugins {
     loader: Loader,
     folders: Folders,
+    /// What was installed from packages; what is damaged with the reason.
+    installed: Vec<Result<Installed>>,
 }
 
 impl Plugins {
@@ -43,7 +53,8 @@ impl Plugins {
         })?;
         let probe = nshot_loader::probe::beside_this_program()
             .map_err(|error| Failure::new(format!("cannot tell where this program is: {error}")))?;
-        Ok(Self { loader: Loader::new(Store::open(folder)?, probe, &SERVICES), folders: Folders::standard() })
+        let loader = Loader::new(Store::open(folder)?, probe, &SERVICES);
+        Ok(Self { loader, folders: Folders::standard(), installed: installed::read() })
     }
 
     /// The loader.
@@ -61,25 +72,25 @@ impl Plugins {
     /// # Errors
     /// It is not found, is ambiguous, does not build, or its file is refused.
     pub fn resolve(&self, kind: Kind, table: &Component) -> Result<Resolved> {
-        let (file, name) = match &table.uses {
+        let (file, name, package) = match &table.uses {
             Use::Path { path, component } => {
                 let file = self.loader.describe(&library(path)?)?;
                 let name = only_component(&file, kind, component.as_deref())?;
-                (file, name)
+                (file, name, None)
             }
             Use::Named { group, plugin, component, version } => {
-                let wanted = |file: &PluginFile| {
-                    group.as_ref().is_none_or(|group| file.metadata.group == *group)
-                        && plugin.as_ref().is_none_or(|plugin| file.metadata.plugin == *plugin)
+                let wanted = |of: &str, named: &str, found: &str| {
+                    group.as_ref().is_none_or(|group| of == group)
+                        && plugin.as_ref().is_none_or(|plugin| named == plugin)
                         && version.as_ref().is_none_or(|version| {
-                            semver::Version::parse(&file.metadata.version)
-                                .is_ok_and(|found| version.matches(&found))
+                            semver::Version::parse(found).is_ok_and(|found| version.matches(&found))
                         })
                 };
-                (self.find(kind, component, wanted)?, component.clone())
+                let (file, package) = self.find(kind, component, wanted)?;
+                (file, component.clone(), package)
             }
         };
-        self.load(kind, file, &name, table.settings.clone())
+        self.load(kind, file, &name, table.settings.clone(), package)
     }
 
     /// The component that a lock pins, from the store.
@@ -96,7 +107,7 @@ impl Plugins {
             Failure::new(format!("the lock names `{}` as a SHA-256, which it is not", pinned.sha256))
         })?;
         let file = self.loader.describe_stored(&hash)?;
-        self.load(kind, file, &pinned.component, settings)
+        self.load(kind, file, &pinned.component, settings, pinned.package.clone())
     }
 
     fn load(
@@ -105,6 +116,7 @@ impl Plugins {
         file: PluginFile,
         name: &str,
         settings: Map<String, Value>,
+        package: Option<LockedPackage>,
     ) -> Result<Resolved> {
         let info = file.component(kind, name).cloned().ok_or_else(|| {
             let origin = file.origin.display();
@@ -120,65 +132,7 @@ impl Plugins {
             tracing::warn!("{warning}");
         }
         let plugin = self.loader.load_stored(&file.sha256)?;
-        Ok(Resolved { kind, info, file, plugin, settings })
-    }
-
-    fn find(&self, kind: Kind, name: &str, wanted: impl Fn(&PluginFile) -> bool) -> Result<PluginFile> {
-        let (mut fitting, mut others, mut refused) = (Vec::new(), Vec::new(), Vec::new());
-        for found in self.loader.list(&self.folders) {
-            match found.file {
-                Ok(file) if file.component(kind, name).is_some() && wanted(&file) => {
-                    // The same file in two folders is one plugin.
-                    if fitting.iter().all(|other: &PluginFile| other.sha256 != file.sha256) {
-                        fitting.push(file);
-                    }
-                }
-                Ok(file) => others.push(file),
-                Err(error) => refused.push(error.to_string()),
-            }
-        }
-        match fitting.len() {
-            1 => Ok(fitting.remove(0)),
-            0 => Err(self.absent(kind, name, &others, &refused)),
-            _ => {
-                let candidates: Vec<String> = fitting
-                    .iter()
-                    .map(|f| {
-                        format!("`{}/{}:{name}`, {}", f.metadata.group, f.metadata.plugin, f.origin.display())
-                    })
-                    .collect();
-                Err(Failure::new(format!("the {kind} `{name}` is in {} plugins", candidates.len()))
-                    .hint(format!("name one of them:\n  {}", candidates.join("\n  "))))
-            }
-        }
-    }
-
-    fn absent(&self, kind: Kind, name: &str, others: &[PluginFile], refused: &[String]) -> Failure {
-        let components = || others.iter().flat_map(|file| &file.components);
-        let known: Vec<&str> = components()
-            .filter(|component| component.kind == kind)
-            .map(|component| &*component.name)
-            .collect();
-        if known.contains(&name) {
-            return Failure::new(format!("no {kind} `{name}` is of the plugin or version that `use` names"))
-                .hint("`nshot plugin list` shows what there is");
-        }
-        if let Some(other) = components().find(|component| component.name == name) {
-            return wrong_kind(name, other.kind, kind, &known);
-        }
-        let failure = Failure::new(format!("there is no {kind} `{name}`"));
-        if let Some(nearest) = nearest(name, &known) {
-            return failure.hint(format!("did you mean `{nearest}`?"));
-        }
-        if let Some(line) = refused.first() {
-            let first = line.split("\n\n").next().unwrap_or_default();
-            return failure.hint(format!("{} plugin files were refused, such as: {first}", refused.len()));
-        }
-        if known.is_empty() {
-            let folders: Vec<String> = self.folders.paths().map(|p| p.display().to_string()).collect();
-            return failure.hint(format!("no {kind} is in the plugin folders: {}", folders.join(", ")));
-        }
-        failure.hint(format!("expected {}", one_of(&known)))
+        Ok(Resolved { kind, info, file, plugin, settings, package })
     }
 }
 
@@ -251,7 +205,7 @@ fn only_component(file: &PluginFile, kind: Kind, name: Option<&str>) -> Result<S
 impl Resolved {
     /// What a lock pins of it.
     pub fn pin(&self) -> LockedComponent {
-        LockedComponent::new(&self.info.name, &self.file)
+        LockedComponent::new(&self.info.name, &self.file, self.package.clone())
     }
 
     /// The plugin file.

@@ -29,7 +29,7 @@ use crate::failure::{Failure, Result};
 
 pub use files::{sync_folder, write_atomically};
 pub use journal::Journal;
-pub use lock::{Lock, LockedComponent, Machine};
+pub use lock::{Lock, LockedComponent, LockedPackage, Machine};
 pub use log::{Log, record};
 pub use status::{Best, State, Status};
 

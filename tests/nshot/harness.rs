@@ -47,6 +47,20 @@ pub(crate) fn data(name: &str) -> Option<PathBuf> {
     None
 }
 
+/// A program that a test needs and that may be absent: what the variable names, else on the path. The test skips, saying
+/// so, where there is none.
+pub(crate) fn program(name: &str, variable: &str) -> Option<PathBuf> {
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    let on_path =
+        || std::env::split_paths(&paths).map(|folder| folder.join(name)).find(|path| path.is_file());
+    let found = std::env::var_os(variable).map(PathBuf::from).or_else(on_path);
+    if found.is_none() {
+        let _ =
+            writeln!(std::io::stderr(), "skipped: there is no `{name}`, in the path or named by {variable}");
+    }
+    found
+}
+
 /// The float64 tensors of a safetensors file: shape and values by name.
 pub(crate) fn read_tensors(path: &Path) -> HashMap<String, (Vec<usize>, Vec<f64>)> {
     let bytes = std::fs::read(path).unwrap();
@@ -119,7 +133,10 @@ impl Bench {
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(release().join("nshot"));
         command.args(arguments).current_dir(self.folder.path());
-        command.env("HOME", self.folder.path()).env_remove("XDG_DATA_HOME");
+        command.env("HOME", self.folder.path());
+        for variable in ["XDG_DATA_HOME", "XDG_CONFIG_HOME", "DOCKER_CONFIG"] {
+            command.env_remove(variable);
+        }
         // Several runs share the cores here; threads that spin while they wait would take them from one another.
         command.env("OMP_WAIT_POLICY", "passive");
         command

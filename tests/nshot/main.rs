@@ -18,6 +18,7 @@
 //! | `resume` | stopped, killed or damaged runs go on to the same files, byte for byte |
 //! | `sampling` | options are drawn as often as they should be; few-shot supernets rank as one |
 //! | `search` | searchers keep to limits, and go on where they were killed |
+//! | `share` | plugins travel: packages, signatures, registries, locks, the tutorial |
 //! | `standalone` | tables of trained accuracies |
 //! | `sweep` | methods by seeds, paired, apart from failures |
 //! | `tables` | rankings are compared with tables of trained accuracies |
@@ -47,6 +48,7 @@ mod refusals;
 mod resume;
 mod sampling;
 mod search;
+mod share;
 mod small;
 mod standalone;
 mod sweep;

@@ -18,10 +18,11 @@ use crate::folders::Folders;
 use crate::gate;
 use crate::hash::Hash;
 use crate::library;
+use crate::load_error::LoadError;
 use crate::metadata::Metadata;
 use crate::probe;
-use crate::refusal::{Reason, Refusal};
-use crate::store::{Store, StoreError, Stored, write_whole};
+use crate::refusal::Reason;
+use crate::store::{Store, Stored, write_whole};
 
 /// How long the first load of a file may take.
 const TIME_LIMIT: Duration = Duration::from_secs(20);
@@ -62,6 +63,19 @@ impl PluginFile {
     }
 }
 
+/// A plugin file that was looked at, and nothing of which was run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Looked {
+    /// What the file says of itself.
+    pub metadata: Metadata,
+    /// Its hash.
+    pub sha256: Hash,
+    /// The file.
+    pub path: PathBuf,
+    /// Its components; none if no process has loaded it here yet, for it alone can tell them.
+    pub components: Option<Vec<ComponentInfo>>,
+}
+
 /// A loaded plugin.
 pub struct Plugin {
     /// The file that it was loaded from.
@@ -83,56 +97,6 @@ pub struct Found {
     pub path: PathBuf,
     /// What it is, or why it cannot be used.
     pub file: Result<PluginFile, LoadError>,
-}
-
-/// A plugin is not loaded.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// The file cannot be read.
-    #[error("cannot read the plugin file `{}`: {source}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The file is not a plugin for this host and machine.
-    #[error(transparent)]
-    Refused(Box<Refusal>),
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// No stored file has this hash.
-    #[error(
-        "the plugin store `{}` has no file with the SHA-256 {sha256}\n\nhint: load the plugin once from its file, which stores it",
-        folder.display()
-    )]
-    NotStored {
-        /// The hash.
-        sha256: Hash,
-        /// The store.
-        folder: PathBuf,
-    },
-    /// The program that tries a file cannot be run.
-    #[error(
-        "cannot run `{}`, in which the plugin file `{}` is tried before it is loaded: {source}\n\nhint: it is built with nshot and lies beside it",
-        program.display(),
-        file.display()
-    )]
-    Probe {
-        /// The program.
-        program: PathBuf,
-        /// The plugin file.
-        file: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-}
-
-impl From<Refusal> for LoadError {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(Box::new(refusal))
-    }
 }
 
 /// What the probe found, remembered beside the stored file.
@@ -183,11 +147,44 @@ impl Loader {
     /// # Errors
     /// The same.
     pub fn describe(&self, path: &Path) -> Result<PluginFile, LoadError> {
-        let bytes = read(path).map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
+        self.described(path, None)
+    }
+
+    /// The same, for a file whose hash is known: another content is refused before any of it runs.
+    ///
+    /// # Errors
+    /// The file is another one, and those of [`Loader::describe`].
+    pub fn describe_known(&self, path: &Path, sha256: &Hash) -> Result<PluginFile, LoadError> {
+        self.described(path, Some(sha256))
+    }
+
+    fn described(&self, path: &Path, expected: Option<&Hash>) -> Result<PluginFile, LoadError> {
+        let bytes = read_file(path)?;
+        if let Some(expected) = expected {
+            let found = Hash::of(&bytes);
+            if found != *expected {
+                return Err(LoadError::Changed { path: path.to_owned(), found, expected: *expected });
+            }
+        }
         let metadata = gate::inspect(&bytes, &path.to_string_lossy())?;
         let name = path.file_name().unwrap_or_default();
         let stored = self.store.add(&bytes, &name.to_string_lossy())?;
         self.tried(metadata, stored, path.to_owned())
+    }
+
+    /// What a file says of itself without any of it running, and its components if it was tried before.
+    ///
+    /// # Errors
+    /// The file cannot be read, or the gate refuses it.
+    pub fn look(&self, path: &Path) -> Result<Looked, LoadError> {
+        let bytes = read_file(path)?;
+        let metadata = gate::inspect(&bytes, &path.to_string_lossy())?;
+        let sha256 = Hash::of(&bytes);
+        // A verdict is believed only beside the file that it is about.
+        let stored = self.store.find(&sha256).ok().flatten();
+        let text = stored.and_then(|stored| self.remembered(&stored));
+        let components = text.and_then(|text| Components::parse(&text).ok()).map(|found| found.known);
+        Ok(Looked { metadata, sha256, path: path.to_owned(), components })
     }
 
     /// The same, for a stored file.
@@ -271,6 +268,10 @@ impl Loader {
         loaded.insert(plugin.file.sha256, Arc::clone(&plugin));
         Ok(plugin)
     }
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, LoadError> {
+    read(path).map_err(|source| LoadError::Read { path: path.to_owned(), source })
 }
 
 /// Reads a regular file; a few bytes more than the gate accepts are enough for it to refuse.

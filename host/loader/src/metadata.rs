@@ -53,6 +53,18 @@ pub struct Metadata {
     /// The processor features that it was compiled for.
     #[serde(default)]
     pub features: Vec<String>,
+    /// What it says that it holds; what it does hold, only its code can tell.
+    #[serde(default)]
+    pub components: Vec<Announced>,
+}
+
+/// A component, as the record names it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Announced {
+    /// What it is for; a later host may know other kinds.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
 }
 
 impl Metadata {
@@ -102,7 +114,15 @@ impl Metadata {
                 self.features.len()
             )));
         }
-        self.features.iter().try_for_each(|name| check_text("features", name, 1..=64, plain, "plain text"))
+        self.features
+            .iter()
+            .try_for_each(|name| check_text("features", name, 1..=64, plain, "plain text"))?;
+        if self.components.len() > 256 {
+            let found = self.components.len();
+            return Err(wrong(&format!("`components` has {found} entries; expected at most 256")));
+        }
+        let texts = self.components.iter().flat_map(|component| [&component.kind, &component.name]);
+        texts.into_iter().try_for_each(|text| check_name("components", text))
     }
 }
 
@@ -218,6 +238,9 @@ mod tests {
             let Err(Reason::Metadata(said)) = read(&value) else { panic!("{field} {text}") };
             assert!(said.contains(field) && !said.contains('\u{1b}'), "{said}");
         }
+        let mut value = record();
+        value["components"] = serde_json::json!([{ "kind": "sampler", "name": "\n" }]);
+        assert!(matches!(read(&value), Err(Reason::Metadata(said)) if said.contains("components")));
         let mut value = record();
         value["root"] = 3.into();
         assert!(matches!(read(&value), Err(Reason::Metadata(_))));

@@ -56,7 +56,7 @@ pub enum Error {
     },
     /// A package has no signature.
     #[error(
-        "`{file}` is not signed, and comes from the group `{group}`\n\nhint: ask the group for `{file}.minisig`; what you packed yourself can be installed unsigned if you say so"
+        "`{file}` is not signed, and comes from the group `{group}`\n\nhint: ask the group for `{file}.minisig`; what you packed yourself can be installed with `--unsigned`"
     )]
     Unsigned {
         /// The file.
@@ -76,7 +76,7 @@ pub enum Error {
     },
     /// Another key than the one that this group had.
     #[error(
-        "THE KEY OF THE GROUP `{group}` HAS CHANGED: its packages were signed with the key {expected}, this one comes with {found}. Somebody may be passing off a package as theirs\n\nhint: ask the group; if it says that its key is now {found}, forget the old one in `{}` first",
+        "THE KEY OF THE GROUP `{group}` HAS CHANGED: its packages were signed with the key {expected}, this one comes with {found}. Somebody may be passing off a package as theirs\n\nhint: ask the group; if it says that its key is now {found}, forget the old one (in `{}`) with `nshot plugin trust --forget {group}` first",
         store.display()
     )]
     ChangedKey {
@@ -108,6 +108,16 @@ pub enum Error {
         found: String,
         /// Hash of the installed one.
         expected: String,
+    },
+    /// A newer version is installed.
+    #[error(
+        "{package} is older than the installed {installed}\n\nhint: `--older` installs it beside that; a manifest then names it by its version, such as `group/plugin:component@=0.1.0`"
+    )]
+    Older {
+        /// Group, name and version.
+        package: String,
+        /// The newest installed version.
+        installed: String,
     },
     /// What should be removed or looked at is not there.
     #[error("{0} is not installed")]

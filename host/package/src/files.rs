@@ -7,8 +7,8 @@ use std::path::Path;
 use crate::archive::FILES_LIMIT;
 use crate::error::Error;
 
-/// Reads the files of a crate that belong in a package: all but hidden ones, `target` and packages. The names are
-/// relative to `folder`, with `/`.
+/// Reads the files of a crate that belong in a package: all but hidden ones, `target`, its own `runs`, and packages.
+/// The names are relative to `folder`, with `/`.
 ///
 /// # Errors
 /// A file cannot be read, is a link, has a name that is no text, or they are too many.
@@ -22,7 +22,8 @@ pub fn source_tree(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>, Error> {
             let name = entry.file_name().into_string();
             let name = name.map_err(|_| pack(format!("the name of `{}` is no text", path.display())))?;
             let is_package = [".nshot", ".minisig"].iter().any(|extension| name.ends_with(extension));
-            if name.starts_with('.') || name == "target" || is_package {
+            let is_made = name == "target" || prefix.is_empty() && name == "runs";
+            if name.starts_with('.') || is_made || is_package {
                 continue;
             }
             let kind = entry.file_type().map_err(Error::file("look at", &path))?;

@@ -10,6 +10,7 @@
 //! A version is there whole or not at all: it is written beside its place, synced, and renamed.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use nshot_loader::Hash;
@@ -109,13 +110,14 @@ impl Plugins {
         };
         let place = self.place(package.info());
         if place.exists() {
-            let installed = self.read(&place)?;
+            let mut installed = self.read(&place)?;
             if installed.record.sha256 != record.sha256 {
                 let (package, found) = (package.info().title(), record.sha256);
                 return Err(Error::OtherContent { package, found, expected: installed.record.sha256 });
             }
             installed.check()?;
             remember(trust)?;
+            installed.renew(record)?;
             return Ok(Outcome { installed, was_there: true, is_new_key, removed: Vec::new() });
         }
         let text = toml::to_string(&record).unwrap_or_default();
@@ -128,22 +130,6 @@ impl Plugins {
         self.put(&folder, &place)?;
         let installed = self.read(&place)?;
         Ok(Outcome { installed, was_there: false, is_new_key, removed: Vec::new() })
-    }
-
-    /// Installs a version and removes the older ones of the same plugin.
-    ///
-    /// # Errors
-    /// Those of [`Plugins::install`], [`Plugins::remove`].
-    pub fn upgrade(&self, fetched: &Fetched, consent: &Consent, trust: &mut Trust) -> Result<Outcome, Error> {
-        let mut outcome = self.install(fetched, consent, trust)?;
-        let Info { group, plugin, version, .. } = &outcome.installed.info;
-        for other in self.versions(group, plugin) {
-            if other < *version {
-                self.remove(group, plugin, &other)?;
-                outcome.removed.push(other);
-            }
-        }
-        Ok(outcome)
     }
 
     /// Removes a version, damaged or not. What runs have in the loader's store stays there.
@@ -254,6 +240,25 @@ impl Installed {
     /// Its library for this machine, whether it is there or not.
     pub fn library(&self) -> PathBuf {
         self.folder.join(self.info.library_path(&nshot_loader::target()))
+    }
+
+    /// The same content from another place: its record follows, unless that knows less.
+    fn renew(&mut self, record: Record) -> Result<(), Error> {
+        let knows = |record: &Record| [record.key.is_some(), record.digest.is_some()];
+        let less = knows(&record).into_iter().zip(knows(&self.record)).any(|(new, old)| old && !new);
+        if less || record == self.record {
+            return Ok(());
+        }
+        let path = self.folder.join(RECORD);
+        let write = || {
+            let mut file = tempfile::Builder::new().prefix(NEW).tempfile_in(&self.folder)?;
+            file.write_all(toml::to_string(&record).unwrap_or_default().as_bytes())?;
+            file.as_file().sync_all()?;
+            file.persist(&path).map_err(|e| e.error)
+        };
+        write().map_err(Error::file("write", &path))?;
+        self.record = record;
+        Ok(())
     }
 
     /// Compares each of its files with its hash.

@@ -185,3 +185,21 @@ fn tar_and_zstd_read_a_package() {
         ["LICENSE-MIT", "README.md", &library, "plugin.toml", "source/src/lib.rs"]
     );
 }
+
+#[test]
+fn the_same_content_from_a_better_place_renews_the_record() {
+    let Place { plugins, mut trust, consent, secret, .. } = place();
+    let file = fetched("0.1.0", Some(&secret));
+    let unsigned = crate::Fetched { signature: None, ..file.clone() };
+    let first = plugins.install(&unsigned, &Consent::Unsigned, &mut trust).unwrap();
+    assert_eq!(first.installed.record.key, None);
+    let digest = Some(format!("sha256:{}", Hash::of(b"")));
+    let pulled = crate::Fetched { origin: "oci://localhost/calr:0.1.0".to_owned(), digest, ..file.clone() };
+    let better = plugins.install(&pulled, &consent, &mut trust).unwrap();
+    assert!(better.was_there && better.installed.record.key.is_some());
+    // A file has no digest: what is known stays.
+    let again = plugins.install(&file, &consent, &mut trust).unwrap();
+    assert_eq!(again.installed.record, better.installed.record);
+    let read = plugins.find("tests", "calr", None).unwrap();
+    assert_eq!(read.record.origin, pulled.origin);
+}

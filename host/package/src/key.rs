@@ -22,6 +22,7 @@ const OPEN: &[u8] = b"Ed\0\0";
 /// How the text of a public key starts: the algorithm `Ed`.
 const PUBLIC_START: &str = "RW";
 const PUBLIC_LENGTH: usize = 56;
+const SECRET_LENGTH: usize = 212;
 
 /// A public key: whom a group's packages are checked with. As text, 56 characters that start with `RW`.
 #[derive(Clone)]
@@ -97,6 +98,10 @@ impl FromStr for PublicKey {
                 clean(line, 80)
             ))
         };
+        // Not a word of it is repeated.
+        if line.len() == SECRET_LENGTH {
+            return Err(Error::Key("this is a secret key; expected its public half".to_owned()));
+        }
         if line.len() != PUBLIC_LENGTH || !line.starts_with(PUBLIC_START) {
             return Err(wrong());
         }
@@ -159,7 +164,9 @@ impl SecretKey {
     pub fn parse(text: &str, password: Option<&str>) -> Result<Self, Error> {
         let wrong = |e: minisign::PError| Error::Key(format!("cannot use the secret key: {e}"));
         // The library indexes into what it decodes.
-        if text.len() as u64 > TEXT_LIMIT || text.lines().nth(1).is_none_or(|line| line.len() != 212) {
+        if text.len() as u64 > TEXT_LIMIT
+            || text.lines().nth(1).is_none_or(|line| line.len() != SECRET_LENGTH)
+        {
             return Err(Error::Key("this is no secret key file of minisign".to_owned()));
         }
         match (Self::needs_password(text), password) {

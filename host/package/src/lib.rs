@@ -27,6 +27,7 @@ mod signature;
 mod source;
 mod text;
 mod trust;
+mod upgrade;
 mod verify;
 mod web;
 

@@ -160,3 +160,10 @@ fn minisign_itself_reads_and_writes_the_same() {
     let read = Fetched::read(&at("calr.nshot")).unwrap();
     assert!(read.verify(&Consent::Signed { trust: Some(key) }, &trust).is_err());
 }
+
+#[test]
+fn a_secret_key_in_place_of_a_public_one_is_not_repeated() {
+    let (pair, _) = keys();
+    let said = pair.secret_file.parse::<PublicKey>().unwrap_err().to_string();
+    assert_eq!(said, "this is a secret key; expected its public half");
+}

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use nshot::failure::Failure;
-use nshot::plugins::Plugins;
-use nshot_loader::{Found, Kind};
+use nshot::plugins::{Listed, Plugins};
+use nshot_loader::Kind;
 use nshot_torch::Device;
 use serde::Serialize;
 
@@ -152,7 +152,7 @@ fn plugins() -> Vec<Check> {
         Check::ok("folder", format!("{}{absent}", folder.display()))
     }));
     let mut kinds = Vec::new();
-    for Found { path, file } in plugins.loader().list(plugins.folders()) {
+    for Listed { path, file, .. } in plugins.list() {
         match file {
             Ok(file) => {
                 kinds.extend(file.components.iter().map(|component| component.kind));
@@ -164,8 +164,7 @@ fn plugins() -> Vec<Check> {
                     warnings.map(|text| Check::note("plugin", text.clone(), path.display().to_string())),
                 );
             }
-            Err(error) => {
-                let failure = Failure::from(error);
+            Err(failure) => {
                 let hint =
                     failure.hint.unwrap_or_else(|| format!("remove `{}`, or build it again", path.display()));
                 checks.push(Check::note("plugin", failure.message, hint));

@@ -21,6 +21,9 @@ pub(super) struct Arguments {
     /// The run directory, in place of the manifest's.
     #[arg(long, value_name = "DIR")]
     directory: Option<PathBuf>,
+    /// Run from the plugin files and data of this lock (`lock.json` of a run), or say what differs.
+    #[arg(long, value_name = "LOCK")]
+    locked: Option<PathBuf>,
     /// Say nothing but errors; the result is printed all the same.
     #[arg(long, short)]
     quiet: bool,
@@ -33,5 +36,6 @@ pub(super) fn main(arguments: &Arguments) -> Outcome {
     let manifest = arguments.from.load(arguments.directory.as_deref())?;
     let (quiet, dry_run, json) = (arguments.quiet, arguments.from.dry_run, arguments.json);
     signals::install()?;
-    execute::run(manifest, Options { quiet, dry_run, json }).map(Ending::exit_status)
+    execute::run(manifest, arguments.locked.as_deref(), Options { quiet, dry_run, json })
+        .map(Ending::exit_status)
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use nshot_data::FileRecord;
 use nshot_loader::{Hash, PluginFile};
+use nshot_package::Record;
 use serde::{Deserialize, Serialize};
 
 use super::write_atomically;
@@ -68,6 +69,24 @@ pub struct LockedComponent {
     pub rustc: String,
     /// Where it was found.
     pub origin: PathBuf,
+    /// The package that it was installed from, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package: Option<LockedPackage>,
+}
+
+/// Where a plugin can be had again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LockedPackage {
+    /// SHA-256 of the package.
+    pub sha256: String,
+    /// File, address or reference, without a digest.
+    pub origin: String,
+    /// Digest of the registry's manifest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// The public key that signed it; none if it was installed unsigned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
 }
 
 impl Default for Lock {
@@ -115,6 +134,28 @@ impl Lock {
         Ok(bytes)
     }
 
+    /// Compares the contents of the data files with those of another lock; they may lie elsewhere.
+    ///
+    /// # Errors
+    /// One of the two has a file that the other has not.
+    pub fn compare_contents(&self, now: &Self) -> Result<()> {
+        let lacks =
+            |lock: &Self, file: &FileRecord| lock.data.iter().all(|other| other.sha256 != file.sha256);
+        if let Some(file) = now.data.iter().find(|file| lacks(self, file)) {
+            let (path, sha256) = (file.path.display(), &file.sha256);
+            let text =
+                format!("the lock has no file with the content of `{path}`, whose SHA-256 is {sha256}");
+            return Err(Failure::new(text).hint("the lock belongs to other data"));
+        }
+        if let Some(file) = self.data.iter().find(|file| lacks(now, file)) {
+            let (path, sha256) = (file.path.display(), &file.sha256);
+            let text =
+                format!("the lock names the file `{path}` with the SHA-256 {sha256}, which is not used here");
+            return Err(Failure::new(text).hint("the lock belongs to other data"));
+        }
+        Ok(())
+    }
+
     /// The plugin file behind one of the manifest's tables.
     ///
     /// # Errors
@@ -129,7 +170,7 @@ impl Lock {
 
 impl LockedComponent {
     /// A component of a plugin file.
-    pub fn new(component: &str, file: &PluginFile) -> Self {
+    pub fn new(component: &str, file: &PluginFile, package: Option<LockedPackage>) -> Self {
         let metadata = file.metadata.clone();
         Self {
             component: component.to_owned(),
@@ -141,7 +182,20 @@ impl LockedComponent {
             abi: metadata.abi,
             rustc: metadata.rustc,
             origin: file.origin.clone(),
+            package,
         }
+    }
+
+    /// `group/plugin 1.2.3`, for messages.
+    pub fn title(&self) -> String {
+        format!("`{}/{}` {}", self.group, self.plugin, self.version)
+    }
+}
+
+impl From<&Record> for LockedPackage {
+    fn from(record: &Record) -> Self {
+        let Record { sha256, origin, digest, key } = record.clone();
+        Self { sha256, origin, digest, key }
     }
 }
 
@@ -186,6 +240,7 @@ mod tests {
             abi: (1, 0),
             rustc: "rustc 1.95.0".to_owned(),
             origin: "libx.so".into(),
+            package: None,
         };
         lock.components.insert("sampler".to_owned(), component);
         lock.write(&path).unwrap();

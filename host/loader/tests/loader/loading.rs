@@ -103,3 +103,23 @@ fn threads_may_load_one_file_together() {
     });
     assert!(plugins.iter().all(|plugin| Arc::ptr_eq(plugin, &plugins[0])));
 }
+
+#[test]
+fn a_known_hash_is_compared_and_a_look_runs_nothing() {
+    // Whatever runs would be an error of the probe.
+    let place = Place::with_probe("/nonexistent/nshot-probe");
+    let bytes = with_mode("looked");
+    let (path, hash) = (place.file("libx.so", &bytes), Hash::of(&bytes));
+    let changed = place.loader.describe_known(&path, &Hash::of(b"")).unwrap_err();
+    assert!(matches!(changed, LoadError::Changed { found, .. } if found == hash), "{changed}");
+    assert!(place.loader.store().hashes().unwrap().is_empty());
+    let looked = place.loader.look(&path).unwrap();
+    assert_eq!((looked.sha256, looked.metadata.plugin.as_str()), (hash, "fixture"));
+    assert_eq!(looked.components, None);
+    assert!(place.loader.store().hashes().unwrap().is_empty());
+
+    let place = Place::new();
+    let path = place.file("libx.so", &bytes);
+    assert_eq!(place.loader.describe_known(&path, &hash).unwrap().sha256, hash);
+    assert_eq!(place.loader.look(&path).unwrap().components.unwrap().len(), 1);
+}

@@ -1,0 +1,131 @@
+//! `--locked`: the plugin files of a lock, and nothing else.
+
+use nshot_loader::{Kind, PluginFile};
+use semver::Version;
+
+use super::installed::Listed;
+use super::{Plugins, library, table};
+use crate::experiment::Pins;
+use crate::failure::{Failure, Result};
+use crate::manifest::{Component, Manifest, Use};
+use crate::run_directory::{Lock, LockedComponent};
+
+const HINT: &str = "`nshot plugin install --from-lock LOCK` installs what the lock names";
+
+impl Plugins {
+    /// The lock's plugins for the tables of a manifest; each is in the store then.
+    ///
+    /// # Errors
+    /// The manifest names another component than the lock, or a file is another one or not here.
+    pub fn locked(&self, manifest: &Manifest, lock: &Lock) -> Result<Pins> {
+        let listed = self.list();
+        let tables = tables(manifest);
+        let extra =
+            lock.components.keys().find(|name| tables.iter().all(|(kind, _)| table(*kind) != name.as_str()));
+        if let Some(extra) = extra {
+            return Err(Failure::new(format!(
+                "the lock has a component for `[{extra}]`, the manifest has none"
+            ))
+            .hint("the lock belongs to another manifest"));
+        }
+        let mut pins = Pins::new();
+        for (kind, component) in tables {
+            let name = table(kind);
+            let pin = lock.components.get(name).ok_or_else(|| {
+                Failure::new(format!("the manifest has a component for `[{name}]`, the lock has none"))
+                    .hint("the lock belongs to another manifest")
+            });
+            let checked = pin.and_then(|pin| {
+                compare(&component.uses, pin)?;
+                self.check(kind, &component.uses, pin, &listed)?;
+                Ok(pin.clone())
+            });
+            pins.insert(name.to_owned(), manifest.located(&format!("{name}.use"), checked)?);
+        }
+        Ok(pins)
+    }
+
+    /// Finds the pinned file where the manifest would find it.
+    fn check(&self, kind: Kind, uses: &Use, pin: &LockedComponent, listed: &[Listed]) -> Result<()> {
+        let is_it = |file: &PluginFile| file.sha256.to_string() == pin.sha256;
+        let name = &pin.component;
+        if let Use::Path { path, .. } = uses
+            && path.exists()
+        {
+            let file = self.loader.describe(&library(path)?)?;
+            return if is_it(&file) { Ok(()) } else { Err(other_file(kind, pin, &file)) };
+        }
+        if listed.iter().filter_map(|listed| listed.file.as_ref().ok()).any(is_it) {
+            return Ok(());
+        }
+        // A file of the plugin that is damaged, or is another one.
+        let of_package = |listed: &&Listed| listed.package.is_some() && listed.package == pin.package;
+        if let Some(Err(failure)) = listed.iter().find(of_package).map(|listed| &listed.file) {
+            return Err(failure.clone().context(&format!("the lock's {kind} `{name}`")));
+        }
+        let same_version = |file: &&PluginFile| {
+            let metadata = &file.metadata;
+            (&metadata.group, &metadata.plugin, &metadata.version) == (&pin.group, &pin.plugin, &pin.version)
+        };
+        let other = listed.iter().filter_map(|listed| listed.file.as_ref().ok()).find(same_version);
+        if let Some(other) = other {
+            return Err(other_file(kind, pin, other));
+        }
+        if pin
+            .sha256
+            .parse()
+            .is_ok_and(|hash| self.loader.store().find(&hash).is_ok_and(|found| found.is_some()))
+        {
+            return Ok(());
+        }
+        let (plugin, sha256) = (pin.title(), &pin.sha256);
+        Err(Failure::new(format!(
+            "the lock's {kind} `{name}` is of {plugin} with the SHA-256 {sha256}, which is not here"
+        ))
+        .hint(HINT))
+    }
+}
+
+fn other_file(kind: Kind, pin: &LockedComponent, found: &PluginFile) -> Failure {
+    let (name, plugin, place) = (&pin.component, pin.title(), found.origin.display());
+    Failure::new(format!(
+        "the lock's {kind} `{name}` is of {plugin} with the SHA-256 {}; `{place}` has {}",
+        pin.sha256, found.sha256
+    ))
+    .hint(HINT)
+}
+
+/// The manifest may name less than the lock, but nothing else.
+fn compare(uses: &Use, pin: &LockedComponent) -> Result<()> {
+    let fits = match uses {
+        Use::Path { component, .. } => component.as_ref().is_none_or(|name| *name == pin.component),
+        Use::Named { group, plugin, component, version } => {
+            *component == pin.component
+                && group.as_ref().is_none_or(|group| *group == pin.group)
+                && plugin.as_ref().is_none_or(|plugin| *plugin == pin.plugin)
+                && version.as_ref().is_none_or(|wanted| {
+                    Version::parse(&pin.version).is_ok_and(|version| wanted.matches(&version))
+                })
+        }
+    };
+    if fits {
+        return Ok(());
+    }
+    let LockedComponent { group, plugin, component, version, .. } = pin;
+    Err(Failure::new(format!(
+        "the manifest names `{uses}`, the lock pins `{group}/{plugin}:{component}` {version}"
+    ))
+    .hint("the lock belongs to another manifest"))
+}
+
+fn tables(manifest: &Manifest) -> Vec<(Kind, &Component)> {
+    let required = [
+        (Kind::SearchSpace, &manifest.space),
+        (Kind::Sampler, &manifest.sampler),
+        (Kind::LrScheduler, &manifest.scheduler),
+        (Kind::Optimizer, &manifest.optimizer),
+    ];
+    let state = manifest.state.as_ref().map(|component| (Kind::StateGroups, component));
+    let search = manifest.search.as_ref().map(|component| (Kind::Searcher, component));
+    required.into_iter().chain(state).chain(search).collect()
+}
