@@ -28,6 +28,14 @@ const TEXT_LENGTH: usize = 500;
 /// A saved state larger than this is taken for a mistake, in bytes.
 const STATE_BYTES: usize = 1 << 30;
 
+/// The hint of a failure that is a panic of a plugin's.
+const PANIC: &str = "this is a mistake in the plugin: report it to whoever wrote that";
+
+/// Whether a failure is a panic of a plugin's.
+pub(crate) fn is_panic(failure: &Failure) -> bool {
+    failure.hint.as_deref() == Some(PANIC)
+}
+
 /// Who a component is, for messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
@@ -47,7 +55,7 @@ impl Identity {
             RResult::RErr(error) => {
                 let failure = self.failure(method, &error.text);
                 Err(if error.code == code::PANIC {
-                    failure.hint("this is a mistake in the plugin: report it to whoever wrote that")
+                    failure.hint(PANIC)
                 } else {
                     failure
                 })

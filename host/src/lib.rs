@@ -9,6 +9,7 @@
 
 pub mod batch;
 pub mod boundary;
+pub mod check;
 pub mod checkpoint;
 pub mod component;
 pub mod draw;

@@ -1,5 +1,7 @@
 //! `nshot plugin`.
 
+mod check;
+
 use std::path::{Path, PathBuf};
 
 use nshot::failure::{Failure, Result};
@@ -17,6 +19,7 @@ pub(super) enum Command {
     New(New),
     List(List),
     Show(Show),
+    Check(check::Arguments),
 }
 
 /// Makes a plugin's crate: the shortest useful example of a kind, with tests and a manifest to try it.
@@ -64,9 +67,12 @@ pub(super) fn main(command: &Command) -> Outcome {
         make(new)?;
         return Ok(0);
     }
+    if let Command::Check(arguments) = command {
+        return check::main(arguments);
+    }
     let plugins = Plugins::open()?;
     match command {
-        Command::New(_) => {}
+        Command::New(_) | Command::Check(_) => {}
         Command::List(list) => print_list(&plugins, list.json)?,
         Command::Show(show) => print_plugins(&find(&plugins, &show.name)?, show.json)?,
     }
@@ -84,8 +90,8 @@ fn make(new: &New) -> Result<()> {
     })?;
     let shown = folder.display();
     output::say(&format!(
-        "made `{shown}`\n\n  cd {shown}\n  cargo test           # needs neither nshot nor libtorch\n  nshot run run.toml   # \
-         builds it and runs it"
+        "made `{shown}`\n\n  cd {shown}\n  cargo test           # needs neither nshot nor libtorch\n  nshot plugin check . # \
+         whether it keeps what its kind promises\n  nshot run run.toml   # builds it and runs it"
     ));
     Ok(())
 }
