@@ -51,7 +51,7 @@ pub fn check(plugins: &Plugins, file: &PluginFile, options: &Options) -> Result<
         say(&format!("checking the {} `{}`", component.kind, component.name));
         let mut checks = Checks::new(component);
         match Case::new(plugins, file, component, options, with.as_deref()) {
-            Err(failure) => checks.not_made(&failure),
+            Err(failure) => checks.no_run(failure),
             Ok(case) => check_one(&case, &mut checks),
         }
         report.add(checks);
@@ -62,7 +62,7 @@ pub fn check(plugins: &Plugins, file: &PluginFile, options: &Options) -> Result<
 fn check_one(case: &Case, checks: &mut Checks) {
     settings::check(case, checks);
     if let Err(failure) = case.made() {
-        return checks.not_made(&failure);
+        return checks.not_made(failure);
     }
     match case.kind() {
         Kind::SearchSpace => space::check(case, checks),

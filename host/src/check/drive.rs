@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 
 use super::report::{Checks, Ended};
+use crate::boundary::{Scalar, take_scalars};
 use crate::component::Identity;
 use crate::failure::{Failure, Result};
 use crate::memory;
@@ -46,8 +47,8 @@ pub(super) fn check<D: Drive>(checks: &mut Checks, make: impl Fn(u64) -> Result<
     checks.run("saved and restored", || {
         let (mut whole, mut first) = (make(STEPS)?, make(STEPS)?);
         for step in 0..SAVED {
-            whole.step(step)?;
-            first.step(step)?;
+            seen(&mut whole, step)?;
+            seen(&mut first, step)?;
         }
         let state = first.save()?;
         let mut second = make(STEPS)?;
@@ -58,7 +59,7 @@ pub(super) fn check<D: Drive>(checks: &mut Checks, make: impl Fn(u64) -> Result<
     });
     checks.run("memory", || {
         let mut driven = make(WARM_UP + CALLS)?;
-        watch(D::METHOD, |call| driven.step(call).map(drop)).map_err(|text| named(&driven, &text))?
+        watch(D::METHOD, |call| seen(&mut driven, call).map(drop)).map_err(|text| named(&driven, &text))?
     });
 }
 
@@ -68,7 +69,7 @@ fn extremes<D: Drive>(make: &impl Fn(u64) -> Result<D, Ended>) -> Result<String,
     for total in [1, 2, STEPS] {
         let mut driven = make(total)?;
         for step in 0..total {
-            if driven.step(step)?.is_none() {
+            if seen(&mut driven, step)?.0.is_none() {
                 break;
             }
             asked += 1;
@@ -81,16 +82,26 @@ fn extremes<D: Drive>(make: &impl Fn(u64) -> Result<D, Ended>) -> Result<String,
 /// Both take the same steps to the end; returns how many there were.
 fn compare<D: Drive>(expected: &mut D, found: &mut D, from: u64, what: &str) -> Result<u64, Ended> {
     for step in from..STEPS {
-        let (wanted, got) = (expected.step(step)?, found.step(step)?);
+        let (wanted, got) = (seen(expected, step)?, seen(found, step)?);
         if wanted != got {
-            let (got, wanted) = (shown(&got), shown(&wanted));
-            return Err(named(found, &format!("{what}: step {step} gave {got}, expected {wanted}")).into());
+            let text = if wanted.0 == got.0 {
+                format!("the figures {}, expected {}", shown(&got.1), shown(&wanted.1))
+            } else {
+                format!("{}, expected {}", shown(&got.0), shown(&wanted.0))
+            };
+            return Err(named(found, &format!("{what}: step {step} gave {text}")).into());
         }
-        if wanted.is_none() {
+        if wanted.0.is_none() {
             return Ok(step - from);
         }
     }
     Ok(STEPS - from)
+}
+
+/// A step, with the figures that the component recorded in it.
+fn seen<D: Drive>(driven: &mut D, step: u64) -> Result<(Option<D::Seen>, Vec<Scalar>)> {
+    let seen = driven.step(step)?;
+    Ok((seen, take_scalars()))
 }
 
 fn named<D: Drive>(driven: &D, text: &str) -> Failure {

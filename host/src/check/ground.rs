@@ -40,6 +40,9 @@ lr = 0.01
 clip_norm = 5.0
 "#;
 
+/// The name that its places have in messages.
+pub(super) const BUILT_IN: &str = "the built-in run";
+
 /// Steps of the short training.
 pub(super) const STEPS: u64 = 12;
 
@@ -86,7 +89,7 @@ impl Case {
             (of == component.name).then(|| (format!("{key}.{setting}"), value.clone()))
         };
         let overrides: Vec<_> = options.settings.iter().filter_map(mine).collect();
-        let path = options.with.clone().unwrap_or_else(|| "check.toml".into());
+        let path = options.with.clone().unwrap_or_else(|| BUILT_IN.into());
         let manifest = Manifest::parse(text, &path, &overrides)?;
         let settings = match component.kind {
             Kind::SearchSpace => &manifest.space.settings,
@@ -162,7 +165,7 @@ fn manifest_text(
     options: &Options,
 ) -> Result<String> {
     let mut manifest: Table = text.parse().map_err(|error: toml::de::Error| {
-        let path = options.with.as_deref().unwrap_or(Path::new("check.toml"));
+        let path = options.with.as_deref().unwrap_or(Path::new(BUILT_IN));
         Failure::usage(format!("`{}` is no manifest: {}", path.display(), error.message()))
     })?;
     for other in ["rank", "search", "standalone", "matrix"] {

@@ -4,6 +4,9 @@ use comfy_table::{Table, presets};
 use nshot_loader::{ComponentInfo, PluginFile};
 use serde::Serialize;
 
+use super::ground::BUILT_IN;
+use crate::boundary::take_scalars;
+use crate::component::is_panic;
 use crate::failure::{Failure, Result};
 
 /// What came of a check.
@@ -78,9 +81,17 @@ impl Report {
             table.add_row([&line.kind, &line.component, &line.check, verdict, detail]);
         }
         let mut text: String = table.lines().map(|line| line.trim().to_owned() + "\n").collect();
+        let mut wrong: Vec<(&Line, Vec<&str>)> = Vec::new();
         for line in self.checks.iter().filter(|line| line.verdict != Verdict::Passed) {
+            // One mistake is seen by several checks.
+            match wrong.iter_mut().find(|(said, _)| said.detail == line.detail) {
+                Some((_, checks)) => checks.push(&line.check),
+                None => wrong.push((line, vec![&line.check])),
+            }
+        }
+        for (line, checks) in wrong {
             let verdict = if line.verdict == Verdict::Failed { "failed" } else { "not run" };
-            text += &format!("\n{verdict}: {}: {}\n", line.check, line.detail);
+            text += &format!("\n{verdict}: {}: {}\n", checks.join("; "), line.detail);
             if let Some(hint) = &line.hint {
                 text += &format!("hint: {hint}\n");
             }
@@ -125,10 +136,12 @@ impl Checks {
 
     /// A check; it returns what was asked.
     pub(super) fn run(&mut self, check: &str, ask: impl FnOnce() -> Result<String, Ended>) {
+        // What a check before this one recorded is none of its figures.
+        drop(take_scalars());
         let (verdict, detail, hint) = match ask() {
             Ok(detail) => (Verdict::Passed, detail, None),
-            Err(Ended::Failed(failure)) => (Verdict::Failed, failure.message, failure.hint),
-            Err(Ended::NotRun(failure)) => (Verdict::NotRun, failure.message, failure.hint),
+            Err(Ended::Failed(failure)) => (Verdict::Failed, unplaced(failure.message), failure.hint),
+            Err(Ended::NotRun(failure)) => (Verdict::NotRun, unplaced(failure.message), failure.hint),
         };
         self.lines.push(Line {
             kind: self.kind.clone(),
@@ -141,13 +154,32 @@ impl Checks {
     }
 
     /// The component cannot be made: nothing more can be asked of it.
-    pub(super) fn not_made(&mut self, failure: &Failure) {
+    pub(super) fn not_made(&mut self, failure: Failure) {
         self.made = false;
-        let (name, hint) = (&self.component, failure.hint.as_ref());
-        let hint = hint.map_or_else(String::new, |hint| format!("{hint}; or: "));
-        let failure = Failure::new(failure.message.clone()).hint(format!(
-            "{hint}give what it needs, by `--set {name}.KEY=VALUE`, or a run that it fits in, by `--with MANIFEST`"
-        ));
+        // What `new` refuses may be for want of settings; all else is a mistake.
+        if is_panic(&failure) || !failure.message.contains(", in `new`: ") {
+            return self.run("calls", || Err(Ended::Failed(failure)));
+        }
+        let name = &self.component;
+        let needs = format!(
+            "give what it needs, by `--set {name}.KEY=VALUE`, or a run that it fits in, by `--with MANIFEST`"
+        );
+        let failure = Failure { hint: failure.hint.or(Some(needs)), ..failure };
         self.run("calls", || Err(Ended::NotRun(failure)));
     }
+
+    /// The run around the component is wrong.
+    pub(super) fn no_run(&mut self, failure: Failure) {
+        self.made = false;
+        self.run("calls", || Err(Ended::NotRun(failure)));
+    }
+}
+
+/// A message without its place in the built-in run, which nobody can look up.
+fn unplaced(message: String) -> String {
+    let Some(rest) = message.strip_prefix(BUILT_IN).and_then(|rest| rest.strip_prefix(':')) else {
+        return message;
+    };
+    let rest = rest.split_once(": ").map_or(rest, |(_, rest)| rest);
+    rest.lines().next().unwrap_or_default().to_owned()
 }

@@ -3,7 +3,7 @@
 use super::drive::{self, Drive};
 use super::ground::Case;
 use super::report::{Checks, Ended};
-use crate::boundary::{PathPlan, RunView};
+use crate::boundary::{PathPlan, RunView, take_scalars};
 use crate::component::Identity;
 use crate::experiment::Experiment;
 use crate::failure::Result;
@@ -36,6 +36,7 @@ pub(super) fn check(case: &Case, checks: &mut Checks) {
             let mut driven = Driven::start(case, stage, STAGE_STEPS)?;
             for step in 0..STAGE_STEPS {
                 driven.step(step)?;
+                drop(take_scalars());
             }
         }
         Ok(format!("{STAGE_STEPS} steps of the first and of the last of {stages}"))
