@@ -22,6 +22,7 @@ use crate::boundary::{
 use crate::failure::{Failure, Result};
 use crate::selection::{Architecture, Selection};
 use crate::space::Subnet;
+use crate::watchdog::watched;
 
 /// Longer texts of a plugin's are cut, in characters.
 const TEXT_LENGTH: usize = 500;
@@ -49,16 +50,12 @@ pub struct Identity {
 
 impl Identity {
     /// Calls the component; its error gets the names.
-    pub(crate) fn call<T>(&self, method: &str, call: impl FnOnce() -> AbiResult<T>) -> Result<T> {
-        match calling(&self.name, call) {
+    pub(crate) fn call<T>(&self, method: &'static str, call: impl FnOnce() -> AbiResult<T>) -> Result<T> {
+        match watched(self, method, || calling(&self.name, call)) {
             RResult::ROk(value) => Ok(value),
             RResult::RErr(error) => {
                 let failure = self.failure(method, &error.text);
-                Err(if error.code == code::PANIC {
-                    failure.hint(PANIC)
-                } else {
-                    failure
-                })
+                Err(if error.code == code::PANIC { failure.hint(PANIC) } else { failure })
             }
         }
     }

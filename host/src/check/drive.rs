@@ -53,7 +53,8 @@ pub(super) fn check<D: Drive>(checks: &mut Checks, make: impl Fn(u64) -> Result<
         let state = first.save()?;
         let mut second = make(STEPS)?;
         second.restore(&state, &first)?;
-        let text = format!("after `save` at step {SAVED}, `start` and `load`, it does not go on as it would have");
+        let text =
+            format!("after `save` at step {SAVED}, `start` and `load`, it does not go on as it would have");
         compare(&mut whole, &mut second, SAVED, &text)?;
         Ok(format!("after {SAVED} of {STEPS} steps, {} bytes", state.len()))
     });

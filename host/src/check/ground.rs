@@ -19,6 +19,7 @@ use crate::space::{Space, Task};
 const RUN: &str = r#"
 [run]
 threads = 1
+call_limit = 60
 [data]
 name = "digits"
 resize = 32
@@ -63,10 +64,13 @@ pub(super) fn check_settings(file: &PluginFile, settings: &[(String, String)]) -
         if names.contains(&component) {
             continue;
         }
-        let failure = Failure::usage(format!("`--set {key}={value}`: the plugin has no component `{component}`"));
+        let failure =
+            Failure::usage(format!("`--set {key}={value}`: the plugin has no component `{component}`"));
         return Err(match nearest(component, &names) {
             Some(name) => failure.hint(format!("did you mean `{name}`?")),
-            None => failure.hint(format!("a key is COMPONENT.SETTING, the component one of {}", one_of(&names))),
+            None => {
+                failure.hint(format!("a key is COMPONENT.SETTING, the component one of {}", one_of(&names)))
+            }
         });
     }
     Ok(())

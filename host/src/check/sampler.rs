@@ -62,7 +62,8 @@ impl Driven {
         }
         let outcome = |(path, plan): (usize, &PathPlan)| {
             let picked = plan.selection.0.iter().enumerate();
-            let options = picked.flat_map(|(choice, picked)| picked.options.iter().map(move |o| (choice as u32, *o)));
+            let options =
+                picked.flat_map(|(choice, picked)| picked.options.iter().map(move |o| (choice as u32, *o)));
             PathOutcome {
                 selection: plan.selection.clone(),
                 loss: 2.3 + ((step * 31 + path as u64 * 7) % 17) as f64 / 8.0,

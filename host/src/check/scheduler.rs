@@ -32,7 +32,9 @@ pub(super) fn check(case: &Case, checks: &mut Checks) {
                 }
             }
         }
-        Ok(format!("{asked} factors, in runs of 1 to {LONGEST} steps, of the smallest and the largest subnet too"))
+        Ok(format!(
+            "{asked} factors, in runs of 1 to {LONGEST} steps, of the smallest and the largest subnet too"
+        ))
     });
     drive::check(checks, |total| Driven::start(case, total));
 }

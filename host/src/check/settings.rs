@@ -9,12 +9,14 @@ use crate::failure::{Failure, Result};
 
 /// Values that are tried for each setting.
 const TRIED: [&str; 16] = [
-    "null", "true", "false", "0", "1", "-1", "2", "10000", "0.5", "-0.5", "1e300", "\"\"", "\"x\"", "[]", "[0]", "{}",
+    "null", "true", "false", "0", "1", "-1", "2", "10000", "0.5", "-0.5", "1e300", "\"\"", "\"x\"", "[]",
+    "[0]", "{}",
 ];
 
 pub(super) fn check(case: &Case, checks: &mut Checks) {
     let info = &case.info;
-    let wrong = |text: String| Ended::Failed(Failure::new(format!("the {} `{}`: {text}", info.kind, info.name)));
+    let wrong =
+        |text: String| Ended::Failed(Failure::new(format!("the {} `{}`: {text}", info.kind, info.name)));
     checks.run("settings", || {
         let schema = jsonschema::validator_for(&info.schema)
             .map_err(|error| wrong(format!("its settings have a schema that is none: {error}")))?;
@@ -60,13 +62,19 @@ fn odd(case: &Case) -> Result<String, Ended> {
         let fits = schema_of(case, schema);
         let bounds = ["minimum", "maximum", "default"].iter().filter_map(|key| schema.get(*key).cloned());
         let tried = TRIED.iter().filter_map(|text| serde_json::from_str(text).ok());
-        for value in tried.chain(bounds).filter(|value| value.as_f64().is_none_or(|v| v.abs() <= 1e6 || v == 1e300)) {
+        for value in
+            tried.chain(bounds).filter(|value| value.as_f64().is_none_or(|v| v.abs() <= 1e6 || v == 1e300))
+        {
             let mut settings = given.clone();
             settings.insert(name.clone(), value.clone());
             let (made, shown) = make(&settings)?;
             if made.is_ok() && fits.as_ref().is_some_and(|fits| !fits.is_valid(&value)) {
                 let text = format!("it took {shown}, which its schema refuses, expected an error");
-                return Err(Failure::new(format!("{} `{}`, in `new`: {text}", case.info.kind, case.info.name)).into());
+                return Err(Failure::new(format!(
+                    "{} `{}`, in `new`: {text}",
+                    case.info.kind, case.info.name
+                ))
+                .into());
             }
         }
     }

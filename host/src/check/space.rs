@@ -17,7 +17,8 @@ const RUN: usize = 20;
 /// Images of a pass.
 const IMAGES: usize = 2;
 /// Texts that are no architecture.
-const TEXTS: [&str; 10] = ["", " ", "0", "-1", "|", "\0", "é", "[[[[[[[[", "999999999999999999999999", "a,b;c|d~e-f"];
+const TEXTS: [&str; 10] =
+    ["", " ", "0", "-1", "|", "\0", "é", "[[[[[[[[", "999999999999999999999999", "a,b;c|d~e-f"];
 
 pub(super) fn check(case: &Case, checks: &mut Checks) {
     let new = || case.resolved.space(&case.task());
@@ -98,12 +99,17 @@ fn graphs(space: &Space, pool: &[Architecture]) -> Result<String, Ended> {
             let (weights, params) = (cost.weights, cost.params);
             return wrong(
                 "describe",
-                format!("{weights} weights and {params} params, expected at most the {reached} that it reaches"),
+                format!(
+                    "{weights} weights and {params} params, expected at most the {reached} that it reaches"
+                ),
             );
         }
         if !(least..=most).contains(&cost.weights) {
             let weights = cost.weights;
-            return wrong("extremes", format!("{weights} weights, expected {least} to {most} as of the extremes"));
+            return wrong(
+                "extremes",
+                format!("{weights} weights, expected {least} to {most} as of the extremes"),
+            );
         }
     }
     Ok(format!("of the extremes and {} random architectures", pool.len()))
@@ -112,7 +118,9 @@ fn graphs(space: &Space, pool: &[Architecture]) -> Result<String, Ended> {
 /// The same graph again, of another component, in another order, and from several threads.
 fn pure(space: &Space, again: &Space, pool: &[Architecture]) -> Result<String, Ended> {
     let fingerprints = |space: &Space, reverse: bool| -> Result<Vec<_>> {
-        let one = |architecture: &Architecture| Ok(space.describe(&Selection::of(architecture))?.graph.fingerprint());
+        let one = |architecture: &Architecture| {
+            Ok(space.describe(&Selection::of(architecture))?.graph.fingerprint())
+        };
         if reverse {
             let mut found: Vec<_> = pool.iter().rev().map(one).collect::<Result<_>>()?;
             found.reverse();
@@ -123,7 +131,8 @@ fn pure(space: &Space, again: &Space, pool: &[Architecture]) -> Result<String, E
     let expected = fingerprints(space, false)?;
     let threads = std::thread::scope(|scope| {
         let threads = [0, 1].map(|_| scope.spawn(|| fingerprints(space, true)));
-        threads.map(|thread| thread.join().unwrap_or_else(|_| Err(Failure::new("a thread of the check failed"))))
+        threads
+            .map(|thread| thread.join().unwrap_or_else(|_| Err(Failure::new("a thread of the check failed"))))
     });
     let threads = threads.into_iter().map(|found| ("from two threads", found));
     for (how, found) in std::iter::once(("again", fingerprints(again, true))).chain(threads) {
@@ -149,7 +158,8 @@ fn mixtures(space: &Space) -> Result<String, Ended> {
     };
     let mut described = 0;
     for weighted in [false, true] {
-        let selection = Selection(space.all_options().iter().map(|options| pick(options, weighted)).collect());
+        let selection =
+            Selection(space.all_options().iter().map(|options| pick(options, weighted)).collect());
         match space.subnet(&selection) {
             Err(failure) if is_panic(&failure) => {
                 return Err(failure.context("with all options of each choice at once").into());
@@ -158,7 +168,8 @@ fn mixtures(space: &Space) -> Result<String, Ended> {
             Ok(_) => described += 1,
         }
     }
-    Ok(if described == 2 { "all options at once, plain and weighted" } else { "refused without a panic" }.to_owned())
+    Ok(if described == 2 { "all options at once, plain and weighted" } else { "refused without a panic" }
+        .to_owned())
 }
 
 fn canonical(space: &Space, pool: &[Architecture]) -> Result<String, Ended> {
@@ -174,7 +185,9 @@ fn canonical(space: &Space, pool: &[Architecture]) -> Result<String, Ended> {
         }
         let twice = space.canonical(&once)?;
         if twice != once {
-            return wrong(format!("of {once:?} it gave {twice:?}, expected the same again: it is to be idempotent"));
+            return wrong(format!(
+                "of {once:?} it gave {twice:?}, expected the same again: it is to be idempotent"
+            ));
         }
         space.subnet(&Selection::of(&once))?;
         different += usize::from(once != *architecture);
@@ -187,7 +200,8 @@ fn text(space: &Space, pool: &[Architecture]) -> Result<String, Ended> {
         let text = space.to_text(architecture)?;
         let back = space.parse(&text)?;
         if back != *architecture {
-            let text = format!("`{text}`, the text of {architecture:?}, was read as {back:?}, expected the same");
+            let text =
+                format!("`{text}`, the text of {architecture:?}, was read as {back:?}, expected the same");
             return Err(space.identity().failure("from_text", &text).into());
         }
     }
@@ -245,7 +259,8 @@ fn values(space: &Space, pool: &[Architecture]) -> Result<String, Ended> {
                 }
             }
             // Gradients of the extremes and a few more.
-            if pass.training && index < 6
+            if pass.training
+                && index < 6
                 && let Some((_, logits)) = outputs.iter().find(|(name, _)| name == "logits")
             {
                 nshot_torch::backward(&nshot_torch::cross_entropy(logits, &labels, 0.0)?)?;
@@ -253,7 +268,9 @@ fn values(space: &Space, pool: &[Architecture]) -> Result<String, Ended> {
                 let norm = nshot_torch::read_scalars(&[norm])?[0];
                 store.clear_gradients()?;
                 if !norm.is_finite() {
-                    return Err(wrong(format!("the norm of the gradients is {norm}, expected a finite number")));
+                    return Err(wrong(format!(
+                        "the norm of the gradients is {norm}, expected a finite number"
+                    )));
                 }
             }
         }

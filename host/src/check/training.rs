@@ -52,11 +52,19 @@ fn run(case: &Case, path: &Path, stop_after: Option<u64>) -> Result<(), Ended> {
 /// Figures and weights are the same, byte for byte.
 fn same(case: &Case, expected: &Path, found: &Path, what: &str) -> Result<(), Ended> {
     let (info, experiment) = (&case.info, case.experiment()?);
-    let differs = |text: String| Failure::new(format!("with the {} `{}`, {what} {text}", info.kind, info.name));
+    let differs =
+        |text: String| Failure::new(format!("with the {} `{}`, {what} {text}", info.kind, info.name));
     let read = |path: &Path| std::fs::read_to_string(path.join(METRICS));
     let (wanted, got) = (read(expected)?, read(found)?);
-    if let Some((line, (wanted, got))) = wanted.lines().zip(got.lines()).enumerate().find(|(_, (a, b))| a != b) {
-        return Err(differs(format!("differs in line {} of {METRICS}: {}", line + 1, difference(got, wanted))).into());
+    if let Some((line, (wanted, got))) =
+        wanted.lines().zip(got.lines()).enumerate().find(|(_, (a, b))| a != b)
+    {
+        return Err(differs(format!(
+            "differs in line {} of {METRICS}: {}",
+            line + 1,
+            difference(got, wanted)
+        ))
+        .into());
     }
     if wanted.lines().count() != got.lines().count() {
         let (got, wanted) = (got.lines().count(), wanted.lines().count());
