@@ -17,7 +17,7 @@ use crate::rank::{self, Ranked, Score, truth};
 use crate::replace::{self, Replacements};
 use crate::report::{self, Report};
 use crate::run_directory::{
-    Best, LOCK, Lock, MANIFEST, Machine, RunDirectory, STATUS, State, Status, record,
+    Best, LOCK, Lock, LockedComponent, MANIFEST, Machine, RunDirectory, STATUS, State, Status, record,
 };
 use crate::search;
 use crate::signals::{self, Signal};
@@ -144,15 +144,18 @@ fn keep_replaced(
     directory: &RunDirectory,
     mut checkpoint: Option<&mut Checkpoint>,
 ) -> Result<()> {
-    for (name, before) in &lock.components {
-        let Some(now) = experiment.pins.get(name).filter(|now| *now != before) else { continue };
+    let mut lock = lock.clone();
+    for (name, before) in &mut lock.components {
+        let differs = |now: &&LockedComponent| (&now.sha256, &now.component) != (&before.sha256, &before.component);
+        let Some(now) = experiment.pins.get(name).filter(differs) else { continue };
         replace::tell(name, before, now);
         if let Some(checkpoint) = checkpoint.as_mut().filter(|_| !replace::same_component(before, now)) {
             checkpoint.state.components.remove(name);
         }
+        now.clone_into(before);
     }
     directory.write(MANIFEST, resolved(experiment).to_toml()?.as_bytes())?;
-    Lock { components: experiment.pins.clone(), ..lock.clone() }.write(&directory.join(LOCK))
+    lock.write(&directory.join(LOCK))
 }
 
 /// Trains and ranks, and says how it went; the run's status tells the same.

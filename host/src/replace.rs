@@ -28,7 +28,7 @@ pub struct Replacements {
 /// No `=`, or no table of a component before it.
 pub fn parse(argument: &str) -> Result<(String, String), String> {
     let tables = Kind::ALL.map(table);
-    let expected = || format!("expected TABLE=USE, the table one of {}", one_of(&tables));
+    let expected = || format!("expected TABLE=USE, the table {}", one_of(&tables));
     let (name, uses) = argument.split_once('=').ok_or_else(expected)?;
     let (name, uses) = (name.trim(), uses.trim());
     if !tables.contains(&name) || uses.is_empty() {
