@@ -146,7 +146,8 @@ fn keep_replaced(
 ) -> Result<()> {
     let mut lock = lock.clone();
     for (name, before) in &mut lock.components {
-        let differs = |now: &&LockedComponent| (&now.sha256, &now.component) != (&before.sha256, &before.component);
+        let differs =
+            |now: &&LockedComponent| (&now.sha256, &now.component) != (&before.sha256, &before.component);
         let Some(now) = experiment.pins.get(name).filter(differs) else { continue };
         replace::tell(name, before, now);
         if let Some(checkpoint) = checkpoint.as_mut().filter(|_| !replace::same_component(before, now)) {
