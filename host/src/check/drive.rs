@@ -26,6 +26,10 @@ pub(super) trait Drive: Sized {
     type Seen: PartialEq + Debug;
     /// The method that gives it.
     const METHOD: &'static str;
+    /// What a step gave, in a message.
+    fn show(seen: &Self::Seen) -> String {
+        shown(seen)
+    }
     /// Who it is.
     fn identity(&self) -> &Identity;
     /// A step; none if there is nothing left to do.
@@ -85,10 +89,11 @@ fn compare<D: Drive>(expected: &mut D, found: &mut D, from: u64, what: &str) -> 
     for step in from..STEPS {
         let (wanted, got) = (seen(expected, step)?, seen(found, step)?);
         if wanted != got {
+            let show = |seen: &Option<D::Seen>| seen.as_ref().map_or_else(|| "nothing".to_owned(), D::show);
             let text = if wanted.0 == got.0 {
                 format!("the figures {}, expected {}", shown(&got.1), shown(&wanted.1))
             } else {
-                format!("{}, expected {}", shown(&got.0), shown(&wanted.0))
+                format!("{}, expected {}", show(&got.0), show(&wanted.0))
             };
             return Err(named(found, &format!("{what}: step {step} gave {text}")).into());
         }

@@ -18,6 +18,7 @@ use crate::space::{Space, Task};
 /// The run, where no manifest is given.
 const RUN: &str = r#"
 [run]
+name = "check"
 threads = 1
 call_limit = 60
 [data]
@@ -68,9 +69,7 @@ pub(super) fn check_settings(file: &PluginFile, settings: &[(String, String)]) -
             Failure::usage(format!("`--set {key}={value}`: the plugin has no component `{component}`"));
         return Err(match nearest(component, &names) {
             Some(name) => failure.hint(format!("did you mean `{name}`?")),
-            None => {
-                failure.hint(format!("a key is COMPONENT.SETTING, the component one of {}", one_of(&names)))
-            }
+            None => failure.hint(format!("a key is COMPONENT.SETTING, the component {}", one_of(&names))),
         });
     }
     Ok(())

@@ -89,6 +89,14 @@ impl Drive for Driven {
     type Seen = Vec<PathPlan>;
     const METHOD: &'static str = "sample";
 
+    /// The options of each path.
+    fn show(paths: &Self::Seen) -> String {
+        let options = |path: &PathPlan| -> Vec<Vec<u32>> {
+            path.selection.0.iter().map(|picked| picked.options.clone()).collect()
+        };
+        format!("the paths {}", drive::shown(&paths.iter().map(options).collect::<Vec<_>>()))
+    }
+
     fn identity(&self) -> &Identity {
         self.experiment.sampler.identity()
     }

@@ -87,7 +87,10 @@ fn stages(experiment: &Experiment) -> impl Iterator<Item = &str> {
 fn difference(got: &str, wanted: &str) -> String {
     let parse = |text: &str| serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text);
     let (Ok(got), Ok(wanted)) = (parse(got), parse(wanted)) else { return String::new() };
-    let differs = wanted.iter().find(|(key, value)| got.get(*key) != Some(value));
+    // What a component decided comes before what followed from it.
+    let decided = ["paths", "state_group", "factor", "scalars"].map(|key| wanted.get_key_value(key));
+    let mut figures = decided.into_iter().flatten().chain(&wanted);
+    let differs = figures.find(|(key, value)| got.get(*key) != Some(value));
     differs.map_or_else(String::new, |(key, value)| {
         let found = got.get(key).map_or_else(|| "nothing".to_owned(), ToString::to_string);
         format!("`{key}` is {found}, expected {value}")
