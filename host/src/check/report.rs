@@ -156,16 +156,14 @@ impl Checks {
     /// The component cannot be made: nothing more can be asked of it.
     pub(super) fn not_made(&mut self, failure: Failure) {
         self.made = false;
-        // What `new` refuses may be for want of settings; all else is a mistake.
-        if is_panic(&failure) || !failure.message.contains(", in `new`: ") {
-            return self.run("calls", || Err(Ended::Failed(failure)));
-        }
         let name = &self.component;
         let needs = format!(
             "give what it needs, by `--set {name}.KEY=VALUE`, or a run that it fits in, by `--with MANIFEST`"
         );
         let failure = Failure { hint: failure.hint.or(Some(needs)), ..failure };
-        self.run("calls", || Err(Ended::NotRun(failure)));
+        // What `new` refuses may be for want of settings; all else is a mistake.
+        let refused = !is_panic(&failure) && failure.message.contains(", in `new`: ");
+        self.run("calls", || Err(if refused { Ended::NotRun(failure) } else { Ended::Failed(failure) }));
     }
 
     /// The run around the component is wrong.
