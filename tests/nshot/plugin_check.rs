@@ -30,7 +30,7 @@ fn the_built_in_plugins_pass() {
     for entry in std::fs::read_dir(harness::release()).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-        if !name.starts_with("libnshot_plugin_") || !name.ends_with(".so") {
+        if !name.starts_with("libnshot_plugin_") || path.extension() != Some("so".as_ref()) {
             continue;
         }
         let mut arguments = vec![path.to_str().unwrap(), "--json"];

@@ -236,8 +236,8 @@ pub(super) fn architectures(space: &Space, allowed: &[Vec<u32>], count: usize) -
             found.push(drawn);
         }
     }
-    match found.is_empty() {
-        true => Err(Failure::new(format!("none of {} random architectures is valid", count * 1000))),
-        false => Ok(found),
+    if found.is_empty() {
+        return Err(Failure::new(format!("none of {} random architectures is valid", count * 1000)));
     }
+    Ok(found)
 }

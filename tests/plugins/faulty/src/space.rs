@@ -79,7 +79,7 @@ impl SearchSpace for Faulty {
         let image = g.input("image")?;
         let x = self.stem.forward(g, image)?;
         let x = g.choose(0, |g, option| self.kernels[option as usize].forward(g, x))?;
-        let x = if self.fault.is("moody") && MOOD.fetch_add(1, Ordering::Relaxed) % 2 == 0 {
+        let x = if self.fault.is("moody") && MOOD.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) {
             g.relu(x)?
         } else {
             x
