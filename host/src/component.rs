@@ -22,11 +22,20 @@ use crate::boundary::{
 use crate::failure::{Failure, Result};
 use crate::selection::{Architecture, Selection};
 use crate::space::Subnet;
+use crate::watchdog::watched;
 
 /// Longer texts of a plugin's are cut, in characters.
 const TEXT_LENGTH: usize = 500;
 /// A saved state larger than this is taken for a mistake, in bytes.
 const STATE_BYTES: usize = 1 << 30;
+
+/// The hint of a failure that is a panic of a plugin's.
+const PANIC: &str = "this is a mistake in the plugin: report it to whoever wrote that";
+
+/// Whether a failure is a panic of a plugin's.
+pub(crate) fn is_panic(failure: &Failure) -> bool {
+    failure.hint.as_deref() == Some(PANIC)
+}
 
 /// Who a component is, for messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,16 +50,12 @@ pub struct Identity {
 
 impl Identity {
     /// Calls the component; its error gets the names.
-    pub(crate) fn call<T>(&self, method: &str, call: impl FnOnce() -> AbiResult<T>) -> Result<T> {
-        match calling(&self.name, call) {
+    pub(crate) fn call<T>(&self, method: &'static str, call: impl FnOnce() -> AbiResult<T>) -> Result<T> {
+        match watched(self, method, || calling(&self.name, call)) {
             RResult::ROk(value) => Ok(value),
             RResult::RErr(error) => {
                 let failure = self.failure(method, &error.text);
-                Err(if error.code == code::PANIC {
-                    failure.hint("this is a mistake in the plugin: report it to whoever wrote that")
-                } else {
-                    failure
-                })
+                Err(if error.code == code::PANIC { failure.hint(PANIC) } else { failure })
             }
         }
     }

@@ -14,14 +14,16 @@ use crate::output::Output;
 use crate::plugins::Plugins;
 use crate::progress::{Progress, duration, say};
 use crate::rank::{self, Ranked, Score, truth};
+use crate::replace::{self, Replacements};
 use crate::report::{self, Report};
 use crate::run_directory::{
-    Best, LOCK, Lock, MANIFEST, Machine, RunDirectory, STATUS, State, Status, record,
+    Best, LOCK, Lock, LockedComponent, MANIFEST, Machine, RunDirectory, STATUS, State, Status, record,
 };
 use crate::search;
 use crate::signals::{self, Signal};
 use crate::train::{self, End, Figures};
 use crate::trained_run;
+use crate::watchdog;
 
 /// How a run is carried out; none of it changes a number.
 #[derive(Debug, Clone, Copy, Default)]
@@ -103,11 +105,11 @@ pub(crate) fn refuse_standalone(manifest: &Manifest) -> Result<()> {
         .locate("standalone", failure.hint("`nshot standalone` takes it, and goes on where it was stopped")))
 }
 
-/// Goes on with a run from its last checkpoint, with the plugins of its lock.
+/// Goes on with a run from its last checkpoint, with the plugins of its lock, but for those that are replaced.
 ///
 /// # Errors
 /// The directory is damaged, what it was made of has changed, or the run fails.
-pub fn resume(path: &Path, options: Options) -> Result<Ending> {
+pub fn resume(path: &Path, replacements: &Replacements, options: Options) -> Result<Ending> {
     let started = Instant::now();
     let status = Status::read(&path.join(STATUS));
     if status.is_some_and(|status| status.state == State::Done) {
@@ -117,15 +119,19 @@ pub fn resume(path: &Path, options: Options) -> Result<Ending> {
     }
     let directory = RunDirectory::open(path)?;
     let lock = directory.lock()?;
-    let mut manifest = Manifest::load(&directory.join(MANIFEST), &[])?;
+    let plugins = Plugins::open()?;
+    let mut pinned = lock.clone();
+    let mut manifest = replacements.apply(&directory.join(MANIFEST), &plugins, &mut pinned)?;
     refuse_standalone(&manifest)?;
     path.clone_into(&mut manifest.run.directory);
-    let plugins = Plugins::open()?;
-    let parts = Parts::open(manifest, &plugins, Some(&lock.components))?;
+    let parts = Parts::open(manifest, &plugins, Some(&pinned.components))?;
     let mut experiment = parts.experiment(parts.manifest.clone())?;
     compare(&lock, &experiment)?;
     check_disk(&experiment, path)?;
-    let checkpoint = Checkpoints::of(path).newest()?;
+    let mut checkpoint = Checkpoints::of(path).newest()?;
+    if !replacements.uses.is_empty() {
+        keep_replaced(&lock, &experiment, &directory, checkpoint.as_mut())?;
+    }
     if let Some(Checkpoint { state, .. }) = &checkpoint {
         experiment.restore_plan(state.stages.clone(), state.separated.clone());
     }
@@ -135,6 +141,29 @@ pub fn resume(path: &Path, options: Options) -> Result<Ending> {
         say(&format!("resuming after step {} of the run", state.run_step));
     }
     carry_out(&parts, &mut experiment, directory, checkpoint, options, started)
+}
+
+/// From here on the run is made of what replaced its components: manifest and lock say so. The state of a component
+/// that another took the place of is dropped.
+fn keep_replaced(
+    lock: &Lock,
+    experiment: &Experiment,
+    directory: &RunDirectory,
+    mut checkpoint: Option<&mut Checkpoint>,
+) -> Result<()> {
+    let mut lock = lock.clone();
+    for (name, before) in &mut lock.components {
+        let differs =
+            |now: &&LockedComponent| (&now.sha256, &now.component) != (&before.sha256, &before.component);
+        let Some(now) = experiment.pins.get(name).filter(differs) else { continue };
+        replace::tell(name, before, now);
+        if let Some(checkpoint) = checkpoint.as_mut().filter(|_| !replace::same_component(before, now)) {
+            checkpoint.state.components.remove(name);
+        }
+        now.clone_into(before);
+    }
+    directory.write(MANIFEST, resolved(experiment).to_toml()?.as_bytes())?;
+    lock.write(&directory.join(LOCK))
 }
 
 /// Trains and ranks, and says how it went; the run's status tells the same.
@@ -147,7 +176,9 @@ fn carry_out(
     started: Instant,
 ) -> Result<Ending> {
     let mut output = Output::open(directory, checkpoint.as_ref())?;
+    watchdog::set_run(Some((output.path().to_owned(), experiment.steps())));
     let outcome = train_and_rank(parts, experiment, &mut output, checkpoint, options, started);
+    watchdog::set_run(None);
     let (path, directory) = (output.path(), output.directory());
     let mut status = Status::running(Checkpoints::of(path).steps_done(), experiment.steps());
     match outcome {

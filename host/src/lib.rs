@@ -9,6 +9,7 @@
 
 pub mod batch;
 pub mod boundary;
+pub mod check;
 pub mod checkpoint;
 pub mod component;
 pub mod draw;
@@ -25,6 +26,7 @@ pub mod packages;
 pub mod plugins;
 pub mod progress;
 pub mod rank;
+pub mod replace;
 pub mod report;
 pub mod run_directory;
 pub mod scaffold;
@@ -37,3 +39,4 @@ pub mod stdout;
 pub mod sweep;
 pub mod train;
 pub mod trained_run;
+mod watchdog;

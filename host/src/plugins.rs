@@ -24,6 +24,7 @@ use crate::space::{Space, Task};
 pub use installed::Listed;
 
 /// A component that was found and whose file is loaded.
+#[derive(Clone)]
 pub struct Resolved {
     kind: Kind,
     info: ComponentInfo,
@@ -206,6 +207,16 @@ impl Resolved {
     /// What a lock pins of it.
     pub fn pin(&self) -> LockedComponent {
         LockedComponent::new(&self.info.name, &self.file, self.package.clone())
+    }
+
+    /// The same component with other settings.
+    pub(crate) fn with_settings(&self, settings: Map<String, Value>) -> Self {
+        Self { settings, ..self.clone() }
+    }
+
+    /// The settings that it is given.
+    pub(crate) fn settings(&self) -> &Map<String, Value> {
+        &self.settings
     }
 
     /// The plugin file.

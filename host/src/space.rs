@@ -351,7 +351,11 @@ impl Space {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn describe(&self, selection: &Selection) -> Result<Subnet> {
+    /// The subnet of a selection that is in range, described anew.
+    ///
+    /// # Errors
+    /// As [`Space::subnet`].
+    pub(crate) fn describe(&self, selection: &Selection) -> Result<Subnet> {
         let (graph, owned) = self.graph(selection)?;
         Ok(Subnet::new(graph, &owned, &self.declared.parameters))
     }

@@ -7,6 +7,7 @@
 //! | `bad_plugin` | plugins that go wrong in each call: one error that names plugin, component and call |
 //! | `bad_plugin_file` | plugin files and crates that cannot be used: one error and a hint |
 //! | `documentation` | what README, docs and examples say comes true |
+//! | `endless_call` | calls that do not end, grow or panic: another plugin goes on from the last checkpoint |
 //! | `example_plugins` | the plugins under `examples/plugins` build, run and resume |
 //! | `export` | a subnet alone, as safetensors, TorchScript and ONNX, gives the same logits |
 //! | `golden` | training equals the reference, number by number |
@@ -14,6 +15,7 @@
 //! | `mended` | defects that were found once |
 //! | `mobilenet` | losses, gradients and costs of the `mobilenet` space equal the reference's |
 //! | `nas_bench_201` | costs are the benchmark's, initial weights PyTorch's, CIFAR-10 trains |
+//! | `plugin_check` | the conformance kit: good plugins pass, and what is wrong with others is named |
 //! | `plugin_new` | new plugins build, pass their tests and run |
 //! | `resume` | stopped, killed or damaged runs go on to the same files, byte for byte |
 //! | `sampling` | options are drawn as often as they should be; few-shot supernets rank as one |
@@ -35,6 +37,7 @@ mod bad_manifest;
 mod bad_plugin;
 mod bad_plugin_file;
 mod documentation;
+mod endless_call;
 mod example_plugins;
 mod export;
 mod golden;
@@ -43,6 +46,7 @@ mod init_from;
 mod mended;
 mod mobilenet;
 mod nas_bench_201;
+mod plugin_check;
 mod plugin_new;
 mod refusals;
 mod resume;

@@ -34,13 +34,8 @@ const DEPTH_LIMIT: usize = 16;
 
 /// Writes the files. The same files give the same bytes.
 pub(crate) fn write(files: &Files) -> Result<Vec<u8>, Problem> {
-    let damaged = |e: std::io::Error| Problem::Damaged(e.to_string());
     let tar = write_tar(files)?;
-    let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), LEVEL).map_err(damaged)?;
-    encoder.include_checksum(true).map_err(damaged)?;
-    encoder.set_pledged_src_size(Some(tar.len() as u64)).map_err(damaged)?;
-    encoder.write_all(&tar).map_err(damaged)?;
-    let bytes = encoder.finish().map_err(damaged)?;
+    let bytes = encode(&tar, LEVEL)?;
     // What is written can be read again.
     check_size("the file", bytes.len() as u64, SIZE_LIMIT)?;
     let allowed = allowed(bytes.len() as u64);
@@ -50,7 +45,17 @@ pub(crate) fn write(files: &Files) -> Result<Vec<u8>, Problem> {
     Ok(bytes)
 }
 
-fn write_tar(files: &Files) -> Result<Vec<u8>, Problem> {
+/// Compresses at a level of zstd's.
+pub(crate) fn encode(tar: &[u8], level: i32) -> Result<Vec<u8>, Problem> {
+    let damaged = |e: std::io::Error| Problem::Damaged(e.to_string());
+    let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), level).map_err(damaged)?;
+    encoder.include_checksum(true).map_err(damaged)?;
+    encoder.set_pledged_src_size(Some(tar.len() as u64)).map_err(damaged)?;
+    encoder.write_all(tar).map_err(damaged)?;
+    encoder.finish().map_err(damaged)
+}
+
+pub(crate) fn write_tar(files: &Files) -> Result<Vec<u8>, Problem> {
     if files.len() > FILES_LIMIT {
         return Err(Problem::TooMany { limit: FILES_LIMIT });
     }
@@ -77,7 +82,7 @@ fn allowed(compressed: u64) -> u64 {
     TOTAL_LIMIT.min(ALWAYS_ALLOWED + compressed.saturating_mul(RATIO_LIMIT))
 }
 
-fn decompress(bytes: &[u8]) -> Result<Vec<u8>, Problem> {
+pub(crate) fn decompress(bytes: &[u8]) -> Result<Vec<u8>, Problem> {
     let damaged = |e: std::io::Error| Problem::Damaged(clean(&e.to_string(), 200));
     if !bytes.starts_with(&MAGIC) {
         let found = if bytes.is_empty() { "an empty file" } else { "other bytes" };

@@ -45,6 +45,9 @@ pub use trust::Trust;
 pub use verify::{Consent, Verified};
 
 #[cfg(test)]
+#[path = "fuzz_tests.rs"]
+mod fuzz;
+#[cfg(test)]
 mod testing;
 
 /// The largest package file, in bytes.

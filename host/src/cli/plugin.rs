@@ -1,5 +1,6 @@
 //! `nshot plugin`.
 
+mod check;
 mod component;
 mod consent;
 mod install;
@@ -32,6 +33,7 @@ pub(super) enum Command {
     New(new::Arguments),
     List(list::Arguments),
     Show(show::Arguments),
+    Check(check::Arguments),
     Keygen(keygen::Arguments),
     Pack(pack::Arguments),
     Sign(sign::Arguments),
@@ -45,6 +47,7 @@ pub(super) enum Command {
 
 pub(super) fn main(command: &Command) -> Outcome {
     match command {
+        Command::Check(arguments) => return check::main(arguments),
         Command::New(arguments) => new::main(arguments),
         Command::List(arguments) => list::main(arguments),
         Command::Show(arguments) => show::main(arguments),

@@ -14,6 +14,7 @@ use crate::measures::Measure;
 use crate::plugins::{Plugins, Resolved};
 use crate::rank::truth;
 use crate::space::Task;
+use crate::watchdog;
 
 /// The parts of a manifest's experiments. Components are made from them anew for each experiment, so that several can
 /// train beside each other.
@@ -46,6 +47,7 @@ impl Parts {
             Dtype::Float64 => Precision::Float64,
         };
         nshot_torch::initialise(manifest.run.threads)?;
+        watchdog::start(manifest.run.call_limit);
         let data = open_data(&manifest)?;
         let mut made = Pins::new();
         let mut resolve = |table: &str, kind, component: &Component| {

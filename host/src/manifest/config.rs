@@ -28,6 +28,8 @@ pub struct RunConfig {
     /// Threads that one operation on the CPU uses, 1 to 1024. Results depend on it in the last bits. Default: the
     /// processors at hand.
     pub threads: usize,
+    /// The longest call of a plugin, in seconds: one that lasts longer ends the run, at its last checkpoint. Default: 600.
+    pub call_limit: u64,
     /// The run directory, relative to the working directory. Default: `runs/NAME`.
     pub directory: PathBuf,
 }
@@ -231,6 +233,7 @@ impl Default for RunConfig {
             device: "auto".to_owned(),
             dtype: Dtype::default(),
             threads: cores.min(LARGEST_THREADS),
+            call_limit: 600,
             directory: "runs/run".into(),
         }
     }

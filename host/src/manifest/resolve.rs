@@ -12,6 +12,8 @@ use crate::failure::{Failure, Result};
 
 /// The longest name of a run.
 const LONGEST_NAME: usize = 100;
+/// The longest call that can be waited for, in seconds: a month.
+const LONGEST_CALL: u64 = 31 * 24 * 3600;
 /// The most subnets that are ranked.
 const MOST_SUBNETS: u64 = 10_000_000;
 /// How many subnets are ranked where the manifest does not say.
@@ -80,6 +82,7 @@ fn ranges(manifest: &Manifest) -> Result<(), (&'static str, String)> {
         return Err(("run.device", format!("is `{}`, expected {expected}", run.device)));
     }
     within("run.threads", Some(run.threads as u64), 1, LARGEST_THREADS as u64)?;
+    within("run.call_limit", Some(run.call_limit), 1, LONGEST_CALL)?;
     within("train.epochs", train.epochs, 0, LARGEST_EPOCHS)?;
     within("train.steps", train.steps, 0, LARGEST_STEPS)?;
     within("train.stop_after", train.stop_after, 1, LARGEST_STEPS)?;

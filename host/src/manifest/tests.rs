@@ -111,10 +111,9 @@ fn an_unknown_key_is_shown_with_the_nearest() {
         "examples/x.toml:25: unknown key `tarin` in `[data.split]`\n   |\n25 | split = { tarin = 3 }\n   |           ^^^^^\n\n\
          hint: did you mean `train`?"
     );
-    assert!(
-        refused("seed = 7", "xyz = 7")
-            .ends_with("hint: expected one of `name`, `seed`, `device`, `dtype`, `threads`, `directory`")
-    );
+    assert!(refused("seed = 7", "xyz = 7").ends_with(
+        "hint: expected one of `name`, `seed`, `device`, `dtype`, `threads`, `call_limit`, `directory`"
+    ));
     assert!(
         refused("use = \"spos\"", "use = { pth = \"p\" }")
             .starts_with("examples/x.toml:10: unknown key `pth` in `[sampler.use]`")

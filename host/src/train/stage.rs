@@ -375,11 +375,16 @@ fn save_components(experiment: &Experiment) -> Result<BTreeMap<String, Vec<u8>>>
 }
 
 fn load_components(experiment: &mut Experiment, state: &State) -> Result<()> {
-    let of = |table: &str| state.components.get(table).map_or(&[][..], Vec::as_slice);
-    experiment.sampler.load(of("sampler"))?;
-    if let Some(groups) = &mut experiment.groups {
-        groups.load(of("state"))?;
+    // A component that took another's place has none, and begins as it starts.
+    let of = |table: &str| state.components.get(table);
+    if let Some(state) = of("sampler") {
+        experiment.sampler.load(state)?;
     }
-    experiment.scheduler.load(of("scheduler"))?;
-    experiment.optimizer.load(of("optimizer"))
+    if let (Some(groups), Some(state)) = (&mut experiment.groups, of("state")) {
+        groups.load(state)?;
+    }
+    if let Some(state) = of("scheduler") {
+        experiment.scheduler.load(state)?;
+    }
+    of("optimizer").map_or(Ok(()), |state| experiment.optimizer.load(state))
 }

@@ -4,6 +4,7 @@
 
 mod damage;
 mod first_load;
+mod fuzz;
 mod gate;
 mod loading;
 mod support;

@@ -38,8 +38,8 @@ pub(super) fn main(new: &Arguments) -> Result<()> {
     })?;
     let shown = folder.display();
     output::say(&format!(
-        "made `{shown}`\n\n  cd {shown}\n  cargo test           # needs neither nshot nor libtorch\n  nshot run run.toml   # \
-         builds it and runs it"
+        "made `{shown}`\n\n  cd {shown}\n  cargo test           # needs neither nshot nor libtorch\n  nshot plugin check . # \
+         whether it keeps what its kind promises\n  nshot run run.toml   # builds it and runs it"
     ));
     Ok(())
 }

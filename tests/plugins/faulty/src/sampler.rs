@@ -4,7 +4,8 @@ use nshot_sdk::prelude::*;
 
 use crate::fault::Fault;
 
-pub(crate) struct Faulty(Fault);
+/// The second number counts steps, and is not saved.
+pub(crate) struct Faulty(Fault, u32);
 
 impl Sampler for Faulty {
     type Settings = Fault;
@@ -12,7 +13,7 @@ impl Sampler for Faulty {
 
     fn new(fault: Fault) -> Result<Self> {
         fault.enter("new")?;
-        Ok(Self(fault))
+        Ok(Self(fault, 0))
     }
 
     fn plan(&mut self, run: &Run, plan: &mut Plan) -> Result<()> {
@@ -46,7 +47,11 @@ impl Sampler for Faulty {
     }
 
     fn sample(&mut self, at: &SampleContext, step: &mut Step) -> Result<()> {
-        let architecture = at.uniform(&mut at.random())?;
+        let mut architecture = at.uniform(&mut at.random())?;
+        if self.0.is("forgetful") {
+            self.1 += 1;
+            architecture[0] = self.1 % 2;
+        }
         if !self.0.enter_at("sample", at.step())? {
             return step.path(&architecture).map(|_| ());
         }
@@ -56,6 +61,29 @@ impl Sampler for Faulty {
             "too-many-options" => step.path(&[0; 1000]).map(|_| ()),
             "outside-of-the-stage" => step.path(&[1, 0]).map(|_| ()),
             "no-path" => Ok(()),
+            "clock" => {
+                let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+                architecture[0] = now.map_or(0, |now| now.subsec_nanos() / 100) % 2;
+                step.path(&architecture).map(|_| ())
+            }
+            "leak" => {
+                Box::leak(vec![1_u8; 2000].into_boxed_slice());
+                step.path(&architecture).map(|_| ())
+            }
+            "loop" => loop {
+                std::thread::sleep(std::time::Duration::from_millis(10));
+            },
+            "loop-in-the-space" => loop {
+                at.uniform(&mut at.random())?;
+            },
+            "grow" => {
+                let mut kept = Vec::new();
+                for _ in 0..8 {
+                    kept.push(vec![1_u8; 100 << 20]);
+                    std::thread::sleep(std::time::Duration::from_millis(150));
+                }
+                step.path(&architecture[..kept.len().min(architecture.len())]).map(|_| ())
+            }
             "endless-paths" => loop {
                 step.path(&architecture)?;
             },

@@ -24,6 +24,7 @@ impl LrScheduler for Faulty {
             "infinite" => Ok(f64::INFINITY),
             "negative" => Ok(-0.5),
             "huge" => Ok(1e300),
+            "address" => Ok(1.0 + (&raw const *self as usize % 4096) as f64),
             "foreign-choice" => subnet.selected(99).map(|_| 1.0),
             _ => Ok(1.0),
         }

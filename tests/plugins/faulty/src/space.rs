@@ -1,10 +1,15 @@
 //! A search space that goes wrong.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use nshot_sdk::prelude::*;
 
 use crate::fault::Fault;
 
 const CHANNELS: u64 = 4;
+
+/// How often a subnet was described.
+static MOOD: AtomicU32 = AtomicU32::new(0);
 
 pub(crate) struct Faulty {
     fault: Fault,
@@ -74,6 +79,11 @@ impl SearchSpace for Faulty {
         let image = g.input("image")?;
         let x = self.stem.forward(g, image)?;
         let x = g.choose(0, |g, option| self.kernels[option as usize].forward(g, x))?;
+        let x = if self.fault.is("moody") && MOOD.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) {
+            g.relu(x)?
+        } else {
+            x
+        };
         let y = g.choose(1, |g, option| if option == 0 { g.relu(x) } else { Ok(x) })?;
         match self.fault.name() {
             "wrong-shape" => self.kernels[0].forward(g, image).map(|_| ())?,
@@ -131,7 +141,11 @@ impl SearchSpace for Faulty {
 
     fn canonical(&self, architecture: &[u32]) -> Result<Architecture> {
         self.fault.enter("canonical")?;
-        Ok(if self.fault.is("canonical-out-of-range") { vec![5, 5] } else { architecture.to_vec() })
+        Ok(match self.fault.name() {
+            "canonical-out-of-range" => vec![5, 5],
+            "canonical-of-canonical" => vec![1 - architecture[0], architecture[1]],
+            _ => architecture.to_vec(),
+        })
     }
 
     fn to_text(&self, architecture: &[u32]) -> Result<String> {
