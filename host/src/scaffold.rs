@@ -123,7 +123,7 @@ impl Words<'_> {
         };
         let pairs = [
             ("{{name}}", self.new.name.clone()),
-            ("{{Name}}", camel_case(&self.new.name)),
+            ("{{Name}}", type_name(&self.new.name)),
             ("{{about}}", about(kind).to_owned()),
             ("{{table}}", table(kind).to_owned()),
             ("{{sdk}}", self.sdk.to_owned()),
@@ -150,6 +150,18 @@ fn about(kind: Kind) -> &'static str {
 }
 
 /// `my-sampler` as `MySampler`.
+/// Types that a template uses: the SDK's prelude and what else stands in the file.
+const USED: &str = "Architecture Ask Attributes BatchNorm Choice ChoiceIndex Conv2d Declare Deserialize Err Error Graph Init \
+                    JsonSchema Limits Linear LrScheduler NoSettings None Ok Optimizer Option Outcomes Paths Plan Pool \
+                    Progress Random Result Role Run SampleContext Sampler Scored SearchSpace Searcher Self Serialize \
+                    Settings Some StateGroups Step String Subnet Task Update Value Vec Wants";
+
+/// The name of a plugin's type: not one that the file has already.
+fn type_name(name: &str) -> String {
+    let own = camel_case(name);
+    if USED.split_whitespace().any(|used| used == own) { format!("My{own}") } else { own }
+}
+
 fn camel_case(name: &str) -> String {
     let upper = |word: &str| {
         let mut letters = word.chars();
@@ -181,6 +193,15 @@ mod tests {
             assert_eq!(failure.exit, 2, "{name}");
         }
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left");
+    }
+
+    #[test]
+    fn types_are_named_after_plugins_but_not_as_traits() {
+        let cases =
+            [("my-sampler", "MySampler"), ("sampler", "MySampler"), ("lr-scheduler", "MyLrScheduler")];
+        for (name, expected) in cases {
+            assert_eq!(type_name(name), expected);
+        }
     }
 
     #[test]
