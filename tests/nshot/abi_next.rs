@@ -97,7 +97,7 @@ fn named(text: String, version: &str) -> String {
     })
 }
 
-/// The files of a folder of the project, without what was built there.
+/// The files of a folder of the project, without what was built there and damaged files.
 fn list(path: &Path, files: &mut Vec<PathBuf>) {
     let full = harness::project().join(path);
     if full.is_file() {
@@ -105,7 +105,7 @@ fn list(path: &Path, files: &mut Vec<PathBuf>) {
     }
     for entry in fs::read_dir(full).unwrap() {
         let name = entry.unwrap().file_name();
-        if name != "target" {
+        if name != "target" && name != "corpus" {
             list(&path.join(name), files);
         }
     }
