@@ -194,6 +194,8 @@ Moments moments_of(const nshot_term& term, const Images& x) {
         // Rounding may leave a variance of zero a little below it; what is not a number stays.
         var[c] = sums.second[c] / rows - offset * offset;
         if (var[c] < 0) var[c] = 0;
+        // Squares beyond all numbers: a deviation without end would make zeros of what has diverged.
+        if (!std::isfinite(var[c])) var[c] = std::nan("");
         out.inverse[c] = 1.0 / std::sqrt(var[c] + term.eps);
     }
     update_running<T>(term, out.mean, var, rows);

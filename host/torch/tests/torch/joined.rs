@@ -139,11 +139,14 @@ fn values_that_are_not_numbers_stay_so() {
         let y = op(b, "batch_norm", &[y], &[]);
         op(b, "relu6", &[y], &[])
     });
-    let x = numbers(&[2, 3, 5, 5]) * f64::NAN;
     let store = store(&parameters);
     let program = program(&graph, TRAINING);
-    let run = record(&graph, &program, &store, &[("image", &x)], TRAINING).unwrap();
-    assert!(run.outputs()[0].1.isnan().all().int64_value(&[]) == 1);
+    // The square of the last is beyond all numbers.
+    for factor in [f64::NAN, f64::INFINITY, 1e200] {
+        let x = numbers(&[2, 3, 5, 5]) * factor;
+        let run = record(&graph, &program, &store, &[("image", &x)], TRAINING).unwrap();
+        assert!(run.outputs()[0].1.isnan().all().int64_value(&[]) == 1, "{factor}");
+    }
 }
 
 #[test]
