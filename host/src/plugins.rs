@@ -6,7 +6,7 @@ mod installed;
 mod locked;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use nshot_abi::abi_stable::sabi_trait::TD_Opaque;
 use nshot_abi::host::Task_TO;
@@ -41,6 +41,8 @@ pub struct Plugins {
     folders: Folders,
     /// What was installed from packages; what is damaged with the reason.
     installed: Vec<Result<Installed>>,
+    /// What is here, once it was asked for: to describe a file it is read whole and hashed.
+    listed: OnceLock<Vec<Listed>>,
 }
 
 impl Plugins {
@@ -55,7 +57,12 @@ impl Plugins {
         let probe = nshot_loader::probe::beside_this_program()
             .map_err(|error| Failure::new(format!("cannot tell where this program is: {error}")))?;
         let loader = Loader::new(Store::open(folder)?, probe, &SERVICES);
-        Ok(Self { loader, folders: Folders::standard(), installed: installed::read() })
+        Ok(Self {
+            loader,
+            folders: Folders::standard(),
+            installed: installed::read(),
+            listed: OnceLock::new(),
+        })
     }
 
     /// The loader.

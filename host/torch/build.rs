@@ -29,7 +29,9 @@ fn main() {
         .define("_GLIBCXX_USE_CXX11_ABI", abi.as_str())
         .file("shim/shim.cpp")
         .file("shim/script.cpp")
-        .file("shim/fused.cpp")
+        .file("shim/sums.cpp")
+        .file("shim/windows.cpp")
+        .file("shim/gradients.cpp")
         .compile("nshot_shim");
     kernels("base", &[]);
     if std::env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|architecture| architecture == "x86_64") {

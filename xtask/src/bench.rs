@@ -29,7 +29,7 @@ pub(crate) enum Section {
     Rank,
     /// `CaLR` and momentum separation against neither.
     Methods,
-    /// From the start of the program to the end of its first step on digits.
+    /// A whole run of one step on digits, from start to exit.
     Start,
     /// Steps of C = 8, 16, 32 with N = 1, 3, 5, 9. Not without being asked for.
     Growth,
@@ -111,7 +111,7 @@ impl Round<'_> {
                 Section::Methods => self.methods()?,
                 Section::Start => {
                     let seconds = self.nshot.start()?;
-                    self.table.add("start to the first step, digits (s)", seconds);
+                    self.table.add("a run of one step, digits (s)", seconds);
                 }
                 Section::Growth => self.growth()?,
             }

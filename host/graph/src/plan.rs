@@ -1,5 +1,4 @@
-//! What has to be computed: the graph without dead branches and repetitions, with the moment at which each
-//! value can go.
+//! What has to be computed: the graph without dead branches and repetitions.
 
 use std::{
     collections::HashMap,
@@ -41,9 +40,6 @@ pub struct Step {
     /// The node's inputs with replaced values resolved and, for `add`, zero terms left out (two or more stay,
     /// or all). Empty for [`Action::Zeros`].
     pub inputs: Vec<ValueId>,
-    /// Values whose last use this step is: neither a later step nor an output needs them. A value that
-    /// nothing uses (a batch norm kept for its buffers) is released by its own step.
-    pub release: Vec<ValueId>,
 }
 
 /// What an executor does for one graph: the steps in order, then the outputs are there.
@@ -67,22 +63,20 @@ impl Plan {
         crate::canonical::order(self, graph)
     }
 
-    /// Drops steps of an evaluation that nothing needs any more, and finds out anew where values can go.
+    /// Drops steps of an evaluation that nothing needs any more.
     pub(crate) fn tidy(&mut self, values: usize) {
         let mut needed = vec![false; values];
         for (_, value) in &self.outputs {
             needed[*value as usize] = true;
         }
         self.steps.reverse();
-        self.steps.retain_mut(|step| {
-            step.release.clear();
+        self.steps.retain(|step| {
             let kept = needed[step.node as usize];
             for input in step.inputs.iter().filter(|_| kept) {
                 needed[*input as usize] = true;
             }
             kept
         });
-        release(&mut self.steps, &self.outputs, values);
         self.steps.reverse();
     }
 }
@@ -120,26 +114,10 @@ pub(crate) fn of(graph: &Graph, mode: Mode) -> Plan {
         for input in &inputs {
             needed[*input as usize] = true;
         }
-        steps.push(Step { node, action, inputs, release: vec![] });
+        steps.push(Step { node, action, inputs });
     }
-    release(&mut steps, &outputs, graph.nodes().len());
     steps.reverse();
     Plan { steps, outputs, alias }
-}
-
-/// Fills in the releases of `steps`, which come last first.
-fn release(steps: &mut [Step], outputs: &[(String, ValueId)], values: usize) {
-    let mut wanted = vec![false; values];
-    for (_, value) in outputs {
-        wanted[*value as usize] = true;
-    }
-    for step in steps {
-        for value in std::iter::once(step.node).chain(step.inputs.iter().copied()) {
-            if !std::mem::replace(&mut wanted[value as usize], true) {
-                step.release.push(value);
-            }
-        }
-    }
 }
 
 struct Planner<'a> {

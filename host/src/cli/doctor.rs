@@ -158,16 +158,16 @@ fn plugins() -> Vec<Check> {
                 kinds.extend(file.components.iter().map(|component| component.kind));
                 let names: Vec<_> = file.components.iter().map(|component| component.name.as_str()).collect();
                 checks
-                    .push(Check::ok("plugin", format!("{}: {}", plugin::full_name(&file), names.join(", "))));
+                    .push(Check::ok("plugin", format!("{}: {}", plugin::full_name(file), names.join(", "))));
                 let warnings = file.warnings.iter();
                 checks.extend(
                     warnings.map(|text| Check::note("plugin", text.clone(), path.display().to_string())),
                 );
             }
             Err(failure) => {
-                let hint =
-                    failure.hint.unwrap_or_else(|| format!("remove `{}`, or build it again", path.display()));
-                checks.push(Check::note("plugin", failure.message, hint));
+                let mend = || format!("remove `{}`, or build it again", path.display());
+                let hint = failure.hint.clone().unwrap_or_else(mend);
+                checks.push(Check::note("plugin", failure.message.clone(), hint));
             }
         }
     }

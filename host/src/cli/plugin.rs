@@ -65,8 +65,8 @@ pub(super) fn main(command: &Command) -> Outcome {
 }
 
 /// The plugin files that were accepted.
-pub(super) fn usable(plugins: &Plugins) -> Vec<PluginFile> {
-    plugins.list().into_iter().filter_map(|listed| listed.file.ok()).collect()
+pub(super) fn usable(plugins: &Plugins) -> Vec<&PluginFile> {
+    plugins.list().iter().filter_map(|listed| listed.file.as_ref().ok()).collect()
 }
 
 /// `group/plugin 1.2.3`

@@ -91,7 +91,8 @@ pub(super) fn main(command: &Command) -> Outcome {
 }
 
 fn list_spaces(as_json: bool) -> Result<()> {
-    let files = plugin::usable(&Plugins::open()?);
+    let plugins = Plugins::open()?;
+    let files = plugin::usable(&plugins);
     let spaces = files.iter().flat_map(|file| {
         file.components.iter().filter(|c| c.kind == Kind::SearchSpace).map(move |component| (file, component))
     });

@@ -32,10 +32,14 @@ impl Plugins {
         };
         for Listed { file, package, info, built_in, .. } in self.list() {
             match file {
-                Ok(file) if has(&file) => fitting.push(Candidate { file, package, built_in }),
+                Ok(file) if has(file) => fitting.push(Candidate {
+                    file: file.clone(),
+                    package: package.clone(),
+                    built_in: *built_in,
+                }),
                 Ok(file) => others.push(file),
                 // Another one may not take the place of what the manifest means.
-                Err(failure) if info.as_ref().is_some_and(should_have) => return Err(failure),
+                Err(failure) if info.as_ref().is_some_and(should_have) => return Err(failure.clone()),
                 Err(failure) => refused.push(failure.to_string()),
             }
         }
@@ -52,7 +56,7 @@ impl Plugins {
         best.map(|best| (best.file, best.package)).ok_or_else(|| self.absent(kind, name, &others, &refused))
     }
 
-    fn absent(&self, kind: Kind, name: &str, others: &[PluginFile], refused: &[String]) -> Failure {
+    fn absent(&self, kind: Kind, name: &str, others: &[&PluginFile], refused: &[String]) -> Failure {
         let components = || others.iter().flat_map(|file| &file.components);
         let known: Vec<&str> = components()
             .filter(|component| component.kind == kind)

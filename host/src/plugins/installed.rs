@@ -32,8 +32,12 @@ pub(super) fn read() -> Vec<Result<Installed>> {
 }
 
 impl Plugins {
-    /// Describes all plugin files. What was changed since it was installed is refused before any of it runs.
-    pub fn list(&self) -> Vec<Listed> {
+    /// Describes all plugin files, once. What was changed since it was installed is refused before any of it runs.
+    pub fn list(&self) -> &[Listed] {
+        self.listed.get_or_init(|| self.describe_all())
+    }
+
+    fn describe_all(&self) -> Vec<Listed> {
         let beside = self.folders.paths().next();
         let listed = |Found { path, file }: Found| Listed {
             built_in: path.parent() == beside,
@@ -81,8 +85,12 @@ impl Plugins {
 
     /// Whether a file with this hash is in a plugin folder or in the store.
     pub fn has(&self, sha256: &str) -> bool {
-        let stored = sha256.parse().ok().and_then(|hash| self.loader.store().find(&hash).ok().flatten());
-        stored.is_some() || self.has_listed(sha256)
+        self.has_stored(sha256) || self.list().iter().any(|listed| listed.is(sha256))
+    }
+
+    /// Whether a file with this hash is in the store.
+    pub(super) fn has_stored(&self, sha256: &str) -> bool {
+        sha256.parse().is_ok_and(|hash| self.loader.store().find(&hash).is_ok_and(|found| found.is_some()))
     }
 
     /// Whether a file with this hash was installed from a package, and is whole.
@@ -92,10 +100,11 @@ impl Plugins {
             is_it.is_some_and(|hash| hash == sha256) && installed.check().is_ok()
         })
     }
+}
 
-    fn has_listed(&self, sha256: &str) -> bool {
-        self.list()
-            .iter()
-            .any(|listed| listed.file.as_ref().is_ok_and(|file| file.sha256.to_string() == sha256))
+impl Listed {
+    /// Whether it is the file with this hash, and can be used.
+    pub(super) fn is(&self, sha256: &str) -> bool {
+        self.file.as_ref().is_ok_and(|file| file.sha256.to_string() == sha256)
     }
 }

@@ -18,7 +18,6 @@ impl Plugins {
     /// # Errors
     /// The manifest names another component than the lock, or a file is another one or not here.
     pub fn locked(&self, manifest: &Manifest, lock: &Lock) -> Result<Pins> {
-        let listed = self.list();
         let tables = tables(manifest);
         let extra =
             lock.components.keys().find(|name| tables.iter().all(|(kind, _)| table(*kind) != name.as_str()));
@@ -37,7 +36,7 @@ impl Plugins {
             });
             let checked = pin.and_then(|pin| {
                 compare(&component.uses, pin)?;
-                self.check(kind, &component.uses, pin, &listed)?;
+                self.check(kind, &component.uses, pin)?;
                 Ok(pin.clone())
             });
             pins.insert(name.to_owned(), manifest.located(&format!("{name}.use"), checked)?);
@@ -46,16 +45,16 @@ impl Plugins {
     }
 
     /// Finds the pinned file where the manifest would find it.
-    fn check(&self, kind: Kind, uses: &Use, pin: &LockedComponent, listed: &[Listed]) -> Result<()> {
-        let is_it = |file: &PluginFile| file.sha256.to_string() == pin.sha256;
-        let name = &pin.component;
+    fn check(&self, kind: Kind, uses: &Use, pin: &LockedComponent) -> Result<()> {
+        let (listed, name) = (self.list(), &pin.component);
         if let Use::Path { path, .. } = uses
             && path.exists()
         {
             let file = self.loader.describe(&library(path)?)?;
-            return if is_it(&file) { Ok(()) } else { Err(other_file(kind, pin, &file)) };
+            let is_it = file.sha256.to_string() == pin.sha256;
+            return if is_it { Ok(()) } else { Err(other_file(kind, pin, &file)) };
         }
-        if listed.iter().filter_map(|listed| listed.file.as_ref().ok()).any(is_it) {
+        if listed.iter().any(|listed| listed.is(&pin.sha256)) {
             return Ok(());
         }
         // A file of the plugin that is damaged, or is another one.
@@ -71,11 +70,7 @@ impl Plugins {
         if let Some(other) = other {
             return Err(other_file(kind, pin, other));
         }
-        if pin
-            .sha256
-            .parse()
-            .is_ok_and(|hash| self.loader.store().find(&hash).is_ok_and(|found| found.is_some()))
-        {
+        if self.has_stored(&pin.sha256) {
             return Ok(());
         }
         let (plugin, sha256) = (pin.title(), &pin.sha256);

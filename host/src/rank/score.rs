@@ -86,14 +86,16 @@ impl<'a> Scorer<'a> {
         let subnet = self.experiment.space.subnet(&Selection::of(architecture))?;
         let key = (stage.to_owned(), subnet.key());
         let known = self.known.borrow().get(&key).copied();
-        let read = match known {
-            Some(read) => read,
-            None => self.run(store, &subnet)?,
+        let read = if let Some(read) = known {
+            read
+        } else {
+            let read = self.run(store, &subnet)?;
+            // Statistics are taken anew by the whole graph, dead branches included.
+            if self.images.recalibration.is_off() {
+                self.known.borrow_mut().insert(key, read);
+            }
+            read
         };
-        // Statistics are taken anew by the whole graph, dead branches included.
-        if self.images.recalibration.is_off() {
-            self.known.borrow_mut().insert(key, read);
-        }
         let mean_nll = read.nll / read.images.max(1) as f64;
         if !mean_nll.is_finite() {
             let text = self.experiment.space.to_text(architecture)?;

@@ -2,7 +2,7 @@
 
 #![allow(clippy::many_single_char_names)] // As formulas name them.
 
-use nshot_graph::{Action, Graph, Op, Plan, Statistics, ValueId, resolve};
+use nshot_graph::{Filter, Graph, Op, Plan, Program, Statistics, Term, ValueId, Work, resolve};
 
 /// Sizes and elements in row-major order.
 #[derive(Clone, Debug)]
@@ -42,17 +42,15 @@ pub(crate) fn full(graph: &Graph, batch: i64) -> Vec<Tensor> {
     graph.outputs().iter().map(|(_, v)| values[*v as usize].clone().expect("computed")).collect()
 }
 
-/// Outputs by `plan`, each value dropped where the plan releases it.
+/// Outputs by the program of `plan`, each value dropped where the program releases it.
 pub(crate) fn planned(graph: &Graph, plan: &Plan, batch: i64) -> Vec<Tensor> {
     let mut values: Vec<Option<Tensor>> = vec![None; graph.nodes().len()];
-    for step in &plan.steps {
-        let value = match step.action {
-            Action::Compute => compute(graph, step.node, &step.inputs, &values, batch),
-            Action::Zeros => filled(sizes(graph, step.node, batch), 0.0),
-        };
-        values[step.node as usize] = Some(value);
-        for value in &step.release {
-            assert!(values[*value as usize].take().is_some(), "{value} is released twice or never made");
+    for instruction in Program::new(graph, plan).instructions {
+        for (value, tensor) in worked(graph, &instruction.work, &values, batch) {
+            values[value as usize] = Some(tensor);
+        }
+        for value in instruction.release {
+            assert!(values[value as usize].take().is_some(), "{value} is released twice or never made");
         }
     }
     let outputs: Vec<_> =
@@ -63,6 +61,33 @@ pub(crate) fn planned(graph: &Graph, plan: &Plan, batch: i64) -> Vec<Tensor> {
     distinct.dedup();
     assert_eq!(kept, distinct.len(), "only outputs stay");
     outputs
+}
+
+/// The values that an instruction makes.
+fn worked(graph: &Graph, work: &Work, values: &[Option<Tensor>], batch: i64) -> Vec<(ValueId, Tensor)> {
+    match work {
+        Work::Zeros(value) => vec![(*value, filled(sizes(graph, *value, batch), 0.0))],
+        Work::Node { value, inputs } => vec![(*value, compute(graph, *value, inputs, values, batch))],
+        Work::Convolution { input, filters } => {
+            let one = |filter: &Filter| {
+                let inputs: Vec<_> = [*input, filter.weight].into_iter().chain(filter.bias).collect();
+                (filter.value, compute(graph, filter.value, &inputs, values, batch))
+            };
+            filters.iter().map(one).collect()
+        }
+        Work::Sum { terms, sum, rectified } => {
+            let term = |term: &Term| match term {
+                Term::Value(value) => values[*value as usize].clone().expect("made before"),
+                Term::Norm { norm, inputs } => compute(graph, *norm, inputs, values, batch),
+            };
+            let terms: Vec<Tensor> = terms.iter().map(term).collect();
+            let whole =
+                together(&terms.iter().collect::<Vec<_>>(), terms[0].shape.clone(), 0.0, |a, b| a + b);
+            let positive = whole.data.iter().map(|value| value.max(0.0)).collect();
+            let rectified = rectified.map(|value| (value, Tensor { data: positive, ..whole.clone() }));
+            sum.map(|value| (value, whole)).into_iter().chain(rectified).collect()
+        }
+    }
 }
 
 pub(crate) fn distance(a: &[Tensor], b: &[Tensor]) -> f64 {

@@ -19,12 +19,13 @@ pub(in crate::cli) struct Arguments {
 }
 
 pub(super) fn main(arguments: &Arguments) -> Result<()> {
-    let found = Plugins::open()?.list();
+    let plugins = Plugins::open()?;
+    let found = plugins.list();
     if arguments.json {
         return output::print_json(&found.iter().map(found_json).collect::<Vec<_>>());
     }
     let mut rows = Vec::new();
-    for listed in &found {
+    for listed in found {
         let Ok(file) = &listed.file else { continue };
         rows.extend(file.components.iter().map(|component| {
             let description = first_line(&component.doc);
@@ -33,7 +34,7 @@ pub(super) fn main(arguments: &Arguments) -> Result<()> {
         }));
     }
     output::print_table(["kind", "component", "plugin", "from", "description"], &rows)?;
-    for Listed { path, file, .. } in &found {
+    for Listed { path, file, .. } in found {
         match file {
             Ok(file) => {
                 file.warnings

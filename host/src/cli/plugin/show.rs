@@ -86,9 +86,8 @@ fn find(name: &str) -> Result<Vec<Shown>> {
 }
 
 fn named(plugins: &Plugins, name: &str) -> Result<Vec<Shown>> {
-    let listed = plugins.list();
     let mut found = Vec::new();
-    for listed in &listed {
+    for listed in plugins.list() {
         let Ok(file) = &listed.file else { continue };
         let (plugin, full) =
             (&file.metadata.plugin, format!("{}/{}", file.metadata.group, file.metadata.plugin));
@@ -99,7 +98,7 @@ fn named(plugins: &Plugins, name: &str) -> Result<Vec<Shown>> {
     if found.is_empty() { Err(unknown(name, &usable(plugins))) } else { Ok(found) }
 }
 
-fn unknown(name: &str, files: &[PluginFile]) -> Failure {
+fn unknown(name: &str, files: &[&PluginFile]) -> Failure {
     let failure = Failure::new(format!("there is no plugin and no component `{name}`"));
     let components = files.iter().flat_map(|file| &file.components).map(|component| component.name.as_str());
     let names = components.chain(files.iter().map(|file| file.metadata.plugin.as_str()));

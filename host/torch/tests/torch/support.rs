@@ -63,7 +63,7 @@ pub(crate) fn unjoined(graph: &Graph, plan: &Plan) -> Program {
         let (value, inputs) = (step.node, step.inputs.clone());
         let zeros = step.action == Action::Zeros;
         let work = if zeros { Work::Zeros(value) } else { Work::Node { value, inputs } };
-        Instruction { work, release: step.release.clone() }
+        Instruction { work, release: vec![] }
     });
     Program { instructions: instructions.collect(), ..joined }
 }
@@ -80,7 +80,6 @@ pub(crate) fn full_plan(graph: &Graph) -> Plan {
         node: id as ValueId,
         action: Action::Compute,
         inputs: node.inputs.clone(),
-        release: vec![],
     });
     Plan {
         steps: steps.collect(),
