@@ -27,6 +27,8 @@ fn main() {
         .include(&include)
         .include(include.join("torch/csrc/api/include"))
         .define("_GLIBCXX_USE_CXX11_ABI", abi.as_str())
+        // Without it at::parallel_for, which is compiled here, uses one thread.
+        .flag("-fopenmp")
         .file("shim/shim.cpp")
         .file("shim/script.cpp")
         .file("shim/sums.cpp")
@@ -41,9 +43,20 @@ fn main() {
     println!("cargo::rustc-link-search=native={absolute}");
     println!("cargo::rustc-link-lib=torch_cpu");
     println!("cargo::rustc-link-lib=c10");
+    link_openmp(Path::new(&library));
     // Unit tests and integration tests of this crate; binaries of dependents see the metadata.
     println!("cargo::rustc-link-arg=-Wl,-rpath,{absolute}");
     println!("cargo::metadata=libtorch_lib={absolute}");
+}
+
+/// Links the OpenMP runtime that libtorch brings, so that there is one pool of threads; else the compiler's.
+fn link_openmp(library: &Path) {
+    let names = std::fs::read_dir(library).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    let own = names.filter_map(|name| name.into_string().ok()).find(|name| name.starts_with("libgomp"));
+    match own {
+        Some(name) => println!("cargo::rustc-link-lib=dylib:+verbatim={name}"),
+        None => println!("cargo::rustc-link-lib=gomp"),
+    }
 }
 
 /// The passes over memory for processors that have what `flags` say.
