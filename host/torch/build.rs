@@ -34,10 +34,14 @@ fn main() {
         .file("shim/sums.cpp")
         .file("shim/windows.cpp")
         .file("shim/gradients.cpp")
+        .file("shim/convolution.cpp")
         .compile("nshot_shim");
-    kernels("base", &[]);
+    kernels("kernels", "base", &[]);
     if std::env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|architecture| architecture == "x86_64") {
-        kernels("avx2", &["-mavx2", "-mfma"]);
+        let avx2 = ["-mavx2", "-mfma"];
+        kernels("kernels", "avx2", &avx2);
+        kernels("winograd", "avx2", &[&avx2[..], &["-DNSHOT_VECTOR=32"]].concat());
+        kernels("winograd", "avx512", &[&avx2[..], &["-mavx512f", "-DNSHOT_VECTOR=64"]].concat());
     }
 
     println!("cargo::rustc-link-search=native={absolute}");
@@ -59,8 +63,8 @@ fn link_openmp(library: &Path) {
     }
 }
 
-/// The passes over memory for processors that have what `flags` say.
-fn kernels(variant: &str, flags: &[&str]) {
+/// The passes of a file for processors that have what `flags` say.
+fn kernels(file: &str, variant: &str, flags: &[&str]) {
     let mut build = cc::Build::new();
     build
         .cpp(true)
@@ -71,9 +75,9 @@ fn kernels(variant: &str, flags: &[&str]) {
         .debug(false)
         .define("NSHOT_KERNELS", variant);
     // Vectors go between inlined functions only, so their calling convention does not matter.
-    build.flag_if_supported("-Wno-psabi").file("shim/kernels.cpp");
+    build.flag_if_supported("-Wno-psabi").file(format!("shim/{file}.cpp"));
     for flag in flags {
         build.flag(flag);
     }
-    build.compile(&format!("nshot_kernels_{variant}"));
+    build.compile(&format!("nshot_{file}_{variant}"));
 }

@@ -36,7 +36,9 @@ impl Run<'_> {
             None => None,
             Some(_) => Some(self.side_by_side(filters.iter().filter_map(|filter| filter.bias))?),
         };
-        let made = x.f_conv2d(&weight, bias.as_ref(), &stride[..], &padding[..], &dilation[..], groups)?;
+        let window = Window { stride, padding, other: dilation };
+        let made =
+            fused::convolution(&x, &weight, bias.as_ref(), window, groups).map_err(TorchError::Torch)?;
         let mut channel = 0;
         for filter in filters {
             let channels = self.value(filter.weight)?.size().first().copied().unwrap_or(0);
@@ -48,7 +50,6 @@ impl Run<'_> {
         if !filters.iter().any(|filter| self.differentiable(filter.value, &made)) {
             return Ok(Saved::Nothing);
         }
-        let window = Window { stride, padding, other: dilation };
         Ok(Saved::Convolution(SavedConvolution {
             input,
             filters: filters.to_vec(),

@@ -104,6 +104,16 @@ unsafe extern "C" {
         sizes: *const i64,
         made: *mut *mut C_tensor,
     ) -> *mut c_char;
+    fn nshot_convolution(
+        input: *const C_tensor,
+        weight: *const C_tensor,
+        bias: *const C_tensor,
+        stride: *const i64,
+        padding: *const i64,
+        dilation: *const i64,
+        groups: i64,
+        made: *mut *mut C_tensor,
+    ) -> *mut c_char;
     fn nshot_convolution_backward(
         gradient: *const C_tensor,
         input: *const C_tensor,
@@ -233,6 +243,31 @@ pub(crate) fn average_pool(
                 window.padding.as_ptr(),
                 i32::from(count_include_pad),
                 sizes.as_ptr(),
+                made,
+            )
+        }
+    })
+}
+
+/// A convolution of `[N, C, H, W]`.
+pub(crate) fn convolution(
+    input: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    window: Window,
+    groups: i64,
+) -> Result<Tensor, String> {
+    one(|made| {
+        // SAFETY: live tensors, and arrays of two numbers.
+        unsafe {
+            nshot_convolution(
+                input.as_ptr(),
+                weight.as_ptr(),
+                pointer(bias),
+                window.stride.as_ptr(),
+                window.padding.as_ptr(),
+                window.other.as_ptr(),
+                groups,
                 made,
             )
         }

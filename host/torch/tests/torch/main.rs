@@ -1,6 +1,7 @@
 //! Tests against libtorch itself: one binary, as linking it takes long.
 #![allow(clippy::unwrap_used)]
 
+mod convolution;
 mod dispatch;
 mod files;
 mod golden;

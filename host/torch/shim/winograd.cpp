@@ -1,0 +1,307 @@
+#include "winograd.h"
+
+// The file is compiled with NSHOT_KERNELS naming the variant and NSHOT_VECTOR its bytes.
+#define NSHOT_JOIN(a, b) a##b
+#define NSHOT_NAMED(variant) NSHOT_JOIN(winograd_, variant)
+
+namespace nshot {
+namespace NSHOT_NAMED(NSHOT_KERNELS) {
+
+#define INLINE static inline __attribute__((always_inline))
+#define INLINE_MEMBER inline __attribute__((always_inline))
+
+template <typename T>
+struct Vector {
+    typedef T type __attribute__((vector_size(NSHOT_VECTOR)));
+};
+
+template <typename T>
+using V = typename Vector<T>::type;
+
+template <typename T>
+constexpr int64_t LANES = NSHOT_VECTOR / sizeof(T);
+
+template <typename T>
+INLINE V<T> load(const T* from) {
+    V<T> to;
+    __builtin_memcpy(&to, from, sizeof(to));
+    return to;
+}
+
+template <typename T>
+INLINE void store(T* to, const V<T>& from) { __builtin_memcpy(to, &from, sizeof(from)); }
+
+INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+
+// Rows of a product that are kept in registers, and vectors of each.
+constexpr int ROWS = NSHOT_VECTOR == 64 ? 8 : 4;
+constexpr int COLUMNS = 2;
+
+// A matrix of any strides.
+template <typename T>
+struct Matrix {
+    const T* data;
+    int64_t row, column;
+};
+
+// ROWS rows and COUNT vectors of c (+)= a b.
+template <int COUNT, typename T>
+INLINE void product_block(const Matrix<T>& a, const T* b, int64_t pitch, int64_t inner, bool add, T* c) {
+    V<T> sums[ROWS][COUNT];
+    for (int i = 0; i < ROWS; i++)
+        for (int j = 0; j < COUNT; j++) sums[i][j] = add ? load(c + i * pitch + j * LANES<T>) : V<T>{};
+    const T* at = a.data;
+    for (int64_t l = 0; l < inner; l++, at += a.column, b += pitch) {
+        V<T> right[COUNT];
+        for (int j = 0; j < COUNT; j++) right[j] = load(b + j * LANES<T>);
+        for (int i = 0; i < ROWS; i++) {
+            const T left = at[i * a.row];
+            for (int j = 0; j < COUNT; j++) sums[i][j] += left * right[j];
+        }
+    }
+    for (int i = 0; i < ROWS; i++)
+        for (int j = 0; j < COUNT; j++) store(c + i * pitch + j * LANES<T>, sums[i][j]);
+}
+
+// c[rows][columns] (+)= a[rows][inner] b[inner][columns], for multiples of ROWS and LANES; b and c are dense.
+template <typename T>
+INLINE void product(const Matrix<T>& a, const T* b, int64_t rows, int64_t columns, int64_t inner, bool add, T* c) {
+    constexpr int64_t WIDE = COLUMNS * LANES<T>;
+    for (int64_t j = 0; j < columns; j += WIDE) {
+        for (int64_t i = 0; i < rows; i += ROWS) {
+            Matrix<T> part{a.data + i * a.row, a.row, a.column};
+            T* to = c + i * columns + j;
+            if (j + WIDE <= columns) product_block<COLUMNS>(part, b + j, columns, inner, add, to);
+            else product_block<1>(part, b + j, columns, inner, add, to);
+        }
+    }
+}
+
+// Pixels outside of an image, of all its channels.
+alignas(64) constexpr char OUTSIDE[MOST_CHANNELS * sizeof(double)] = {};
+
+// The place of a tile: the pixel of its outputs' corner.
+struct Tile {
+    int64_t row, top, left;
+
+    INLINE_MEMBER Tile(const Winograd& w, int64_t index) {
+        int64_t across = (w.width + 1) / 2, all = w.tiles();
+        row = index / all * w.height;
+        top = index % all / across * 2;
+        left = index % all % across * 2;
+    }
+
+    // Of the tile that follows in the same image or in the next.
+    INLINE_MEMBER void advance(const Winograd& w) {
+        left += 2;
+        if (left < w.width) return;
+        left = 0;
+        top += 2;
+        if (top < w.height) return;
+        top = 0;
+        row += w.height;
+    }
+
+    // The pixel at `top + y`, `left + x`, or null.
+    template <typename T>
+    INLINE_MEMBER T* at(Rows<T> images, const Winograd& w, int64_t y, int64_t x) const {
+        bool inside = uint64_t(top + y) < uint64_t(w.height) && uint64_t(left + x) < uint64_t(w.width);
+        return inside ? images.data + ((row + top + y) * w.width + left + x) * images.pitch : nullptr;
+    }
+
+    // The same, or zeros.
+    template <typename T>
+    INLINE_MEMBER const T* read(Rows<const T> images, const Winograd& w, int64_t y, int64_t x) const {
+        const T* pixel = at(images, w, y, x);
+        return pixel ? pixel : reinterpret_cast<const T*>(OUTSIDE);
+    }
+};
+
+// V = B' d B of one tile, `stride` numbers from one of the 16 to the next.
+template <typename T>
+INLINE void input_tile(Rows<const T> x, const Winograd& w, const Tile& tile, T* to, int64_t stride) {
+    const T* from[4][4];
+    for (int i = 0; i < 4; i++)
+        for (int j = 0; j < 4; j++) from[i][j] = tile.read(x, w, i - 1, j - 1);
+    for (int64_t c = 0; c < w.inputs; c += LANES<T>) {
+        V<T> half[4][4];
+        for (int j = 0; j < 4; j++) {
+            V<T> d[4];
+            for (int i = 0; i < 4; i++) d[i] = load(from[i][j] + c);
+            half[0][j] = d[0] - d[2];
+            half[1][j] = d[1] + d[2];
+            half[2][j] = d[2] - d[1];
+            half[3][j] = d[1] - d[3];
+        }
+        for (int i = 0; i < 4; i++) {
+            T* row = to + 4 * i * stride + c;
+            store(row, V<T>(half[i][0] - half[i][2]));
+            store(row + stride, V<T>(half[i][1] + half[i][2]));
+            store(row + 2 * stride, V<T>(half[i][2] - half[i][1]));
+            store(row + 3 * stride, V<T>(half[i][1] - half[i][3]));
+        }
+    }
+}
+
+// y = A' M A + bias of one tile.
+template <typename T>
+INLINE void output_tile(const T* m, int64_t stride, const T* bias, const Winograd& w, const Tile& tile, Rows<T> y) {
+    T* to[2][2];
+    for (int i = 0; i < 2; i++)
+        for (int j = 0; j < 2; j++) to[i][j] = tile.at(y, w, i, j);
+    for (int64_t c = 0; c < w.outputs; c += LANES<T>) {
+        V<T> half[2][4], shift = bias ? load(bias + c) : V<T>{};
+        for (int j = 0; j < 4; j++) {
+            V<T> column[4];
+            for (int i = 0; i < 4; i++) column[i] = load(m + (4 * i + j) * stride + c);
+            half[0][j] = column[0] + column[1] + column[2];
+            half[1][j] = column[1] - column[2] - column[3];
+        }
+        for (int i = 0; i < 2; i++) {
+            if (to[i][0]) store(to[i][0] + c, V<T>(half[i][0] + half[i][1] + half[i][2] + shift));
+            if (to[i][1]) store(to[i][1] + c, V<T>(half[i][1] - half[i][2] - half[i][3] + shift));
+        }
+    }
+}
+
+// The gradient of M, A g A', of one tile.
+template <typename T>
+INLINE void gradient_tile(Rows<const T> g, const Winograd& w, const Tile& tile, T* to, int64_t stride) {
+    const T* from[2][2];
+    for (int i = 0; i < 2; i++)
+        for (int j = 0; j < 2; j++) from[i][j] = tile.read(g, w, i, j);
+    for (int64_t c = 0; c < w.outputs; c += LANES<T>) {
+        V<T> half[4][2];
+        for (int j = 0; j < 2; j++) {
+            V<T> a = load(from[0][j] + c), b = load(from[1][j] + c);
+            half[0][j] = a;
+            half[1][j] = a + b;
+            half[2][j] = a - b;
+            half[3][j] = -b;
+        }
+        for (int i = 0; i < 4; i++) {
+            T* row = to + 4 * i * stride + c;
+            store(row, half[i][0]);
+            store(row + stride, V<T>(half[i][0] + half[i][1]));
+            store(row + 2 * stride, V<T>(half[i][0] - half[i][1]));
+            store(row + 3 * stride, V<T>(-half[i][1]));
+        }
+    }
+}
+
+// Tiles that are worked on at once: few enough that V and M of all of them stay in the second cache.
+constexpr int64_t STRIP = 32;
+
+// From one of the 16 matrices of a strip to the next: not a power of two, whose lines would share few places in the first
+// cache.
+template <typename T>
+INLINE int64_t plane(int64_t channels) { return STRIP * channels + 64 / sizeof(T); }
+
+template <typename T>
+int64_t scratch(const Winograd& w) {
+    return 16 * (plane<T>(w.inputs) + plane<T>(w.outputs));
+}
+
+INLINE void clear(void* at, int64_t bytes) { __builtin_memset(at, 0, bytes); }
+
+template <typename T>
+void forward(Rows<const T> x, const T* u, const T* bias, const Winograd& w, int64_t begin, int64_t end, Rows<T> y,
+             T* scratch) {
+    const int64_t v_plane = plane<T>(w.inputs), m_plane = plane<T>(w.outputs);
+    T *v = scratch, *m = scratch + 16 * v_plane;
+    clear(v, 16 * v_plane * sizeof(T));
+    Tile from(w, begin), to = from;
+    for (int64_t first = begin; first < end; first += STRIP) {
+        int64_t count = least(STRIP, end - first), rows = (count + ROWS - 1) / ROWS * ROWS;
+        for (int64_t t = 0; t < count; t++, from.advance(w))
+            input_tile(x, w, from, v + t * w.inputs, v_plane);
+        for (int64_t p = 0; p < 16; p++) {
+            Matrix<T> left{v + p * v_plane, w.inputs, 1};
+            product(left, u + p * w.inputs * w.outputs, rows, w.outputs, w.inputs, false, m + p * m_plane);
+        }
+        for (int64_t t = 0; t < count; t++, to.advance(w))
+            output_tile(m + t * w.outputs, m_plane, bias, w, to, y);
+    }
+}
+
+template <typename T>
+void weight(Rows<const T> x, Rows<const T> g, const Winograd& w, int64_t begin, int64_t end, T* u, T* scratch) {
+    const int64_t v_plane = plane<T>(w.inputs), m_plane = plane<T>(w.outputs);
+    T *v = scratch, *m = scratch + 16 * v_plane;
+    Tile tile(w, begin);
+    for (int64_t first = begin; first < end; first += STRIP) {
+        int64_t count = least(STRIP, end - first);
+        for (int64_t t = 0; t < count; t++, tile.advance(w)) {
+            input_tile(x, w, tile, v + t * w.inputs, v_plane);
+            gradient_tile(g, w, tile, m + t * w.outputs, m_plane);
+        }
+        for (int64_t p = 0; p < 16; p++) {
+            Matrix<T> left{v + p * v_plane, 1, w.inputs};
+            product(left, m + p * m_plane, w.inputs, w.outputs, count, true, u + p * w.inputs * w.outputs);
+        }
+    }
+}
+
+// The rows of G g, or of G' u.
+template <typename T>
+INLINE void by_g(const V<T>* g, V<T>* to) {
+    V<T> ends = T(0.5) * (g[0] + g[2]), middle = T(0.5) * g[1];
+    to[0] = g[0];
+    to[1] = ends + middle;
+    to[2] = ends - middle;
+    to[3] = g[2];
+}
+
+template <typename T>
+INLINE void by_g_back(const V<T>* u, V<T>* to) {
+    V<T> half = T(0.5) * (u[1] + u[2]);
+    to[0] = u[0] + half;
+    to[1] = T(0.5) * (u[1] - u[2]);
+    to[2] = half + u[3];
+}
+
+template <typename T>
+void filters(const T* filters, int64_t inputs, int64_t outputs, T* u) {
+    const int64_t all = inputs * outputs;
+    for (int64_t at = 0; at < all; at += LANES<T>) {
+        V<T> half[3][4];
+        for (int i = 0; i < 3; i++) {
+            V<T> row[3];
+            for (int j = 0; j < 3; j++) row[j] = load(filters + (3 * i + j) * all + at);
+            by_g<T>(row, half[i]);
+        }
+        for (int j = 0; j < 4; j++) {
+            V<T> column[3] = {half[0][j], half[1][j], half[2][j]}, made[4];
+            by_g<T>(column, made);
+            for (int i = 0; i < 4; i++) store(u + (4 * i + j) * all + at, made[i]);
+        }
+    }
+}
+
+template <typename T>
+void filters_back(const T* u, int64_t inputs, int64_t outputs, T* filters) {
+    const int64_t all = inputs * outputs;
+    for (int64_t at = 0; at < all; at += LANES<T>) {
+        V<T> half[4][3];
+        for (int i = 0; i < 4; i++) {
+            V<T> row[4];
+            for (int j = 0; j < 4; j++) row[j] = load(u + (4 * i + j) * all + at);
+            by_g_back<T>(row, half[i]);
+        }
+        for (int j = 0; j < 3; j++) {
+            V<T> column[4] = {half[0][j], half[1][j], half[2][j], half[3][j]}, made[3];
+            by_g_back<T>(column, made);
+            for (int i = 0; i < 3; i++) store(filters + (3 * i + j) * all + at, made[i]);
+        }
+    }
+}
+
+template <typename T>
+constexpr WinogradKernels<T> table = {LANES<T> > ROWS ? LANES<T> : ROWS, scratch<T>, filters<T>, filters_back<T>,
+                                      forward<T>, weight<T>};
+
+const WinogradKernels<float>& of_float() { return table<float>; }
+const WinogradKernels<double>& of_double() { return table<double>; }
+
+}  // namespace NSHOT_NAMED(NSHOT_KERNELS)
+}  // namespace nshot

@@ -1,0 +1,51 @@
+// Convolutions with a kernel of 3x3, stride 1 and padding 1 by Winograd's minimal filtering F(2x2, 3x3): 16 products in
+// place of 36 for four outputs. Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", arXiv 1509.09308;
+// their names: a tile is 4x4 inputs for 2x2 outputs, U = G g G', V = B' d B, M = U V, y = A' M A.
+//
+// As in kernels.h, nothing of the standard library or ATen may be used in winograd.cpp.
+#pragma once
+
+#include "kernels.h"
+
+namespace nshot {
+
+// Channels above which U no longer stays in the second cache.
+constexpr int64_t MOST_CHANNELS = 256;
+
+// Geometry of the images; `U` is `[16, inputs, outputs]`.
+struct Winograd {
+    int64_t inputs, outputs, height, width;
+
+    // Inlined always: one compiled for AVX-512 could be the one that the linker keeps for all.
+    __attribute__((always_inline)) int64_t tiles() const { return ((height + 1) / 2) * ((width + 1) / 2); }
+};
+
+template <typename T>
+struct WinogradKernels {
+    // Channels come in multiples of this.
+    int64_t lanes;
+    // Numbers that a call of `forward` or `weight` needs to work with; 64 bytes wide places make it faster.
+    int64_t (*scratch)(const Winograd& geometry);
+    // U from the filters `[3, 3, inputs, outputs]`; and back, from the gradient of U to that of the filters.
+    void (*filters)(const T* filters, int64_t inputs, int64_t outputs, T* u);
+    void (*filters_back)(const T* u, int64_t inputs, int64_t outputs, T* filters);
+    // Outputs of the tiles from `begin` to `end`, counted over all images; `bias` may be null.
+    void (*forward)(Rows<const T> x, const T* u, const T* bias, const Winograd& geometry, int64_t begin, int64_t end,
+                    Rows<T> y, T* scratch);
+    // Adds to the gradient of U what these tiles give.
+    void (*weight)(Rows<const T> x, Rows<const T> g, const Winograd& geometry, int64_t begin, int64_t end, T* u,
+                   T* scratch);
+};
+
+#if defined(__x86_64__)
+namespace winograd_avx2 {
+const WinogradKernels<float>& of_float();
+const WinogradKernels<double>& of_double();
+}  // namespace winograd_avx2
+namespace winograd_avx512 {
+const WinogradKernels<float>& of_float();
+const WinogradKernels<double>& of_double();
+}  // namespace winograd_avx512
+#endif
+
+}  // namespace nshot
