@@ -72,9 +72,7 @@ pub fn run(manifest: Manifest, locked: Option<&Path>, options: Options) -> Resul
     let parts = Parts::open(manifest, &plugins, pins.as_ref())?;
     let mut experiment = parts.experiment(parts.manifest.clone())?;
     if let Some(given) = &given {
-        let now = lock(&experiment)?;
-        given.compare_contents(&now)?;
-        compare_machines(given, &now);
+        compare_locked(given, &experiment)?;
     }
     rank::check(&experiment)?;
     check_disk(&experiment, &path)?;
@@ -334,8 +332,16 @@ pub(crate) fn compare(lock: &Lock, experiment: &Experiment) -> Result<()> {
     Ok(())
 }
 
+/// What a run is made of must be what the lock says that is given for it.
+pub(crate) fn compare_locked(given: &Lock, experiment: &Experiment) -> Result<()> {
+    let now = lock(experiment)?;
+    given.compare_contents(&now)?;
+    compare_machines(given, &now);
+    Ok(())
+}
+
 /// Another machine may round differently.
-fn compare_machines(lock: &Lock, now: &Lock) {
+pub(crate) fn compare_machines(lock: &Lock, now: &Lock) {
     let versions = (&lock.nshot, &now.nshot);
     let (then, now) = (&lock.machine, &now.machine);
     let pairs = [

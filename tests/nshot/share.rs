@@ -2,6 +2,7 @@
 
 mod lab;
 mod locked;
+mod locked_sweep;
 mod refused;
 mod registry;
 mod tutorial;
