@@ -198,7 +198,12 @@ fn carry_out(
             say(&format!("{stopped}\nto go on: nshot resume {}", path.display()));
             Ok(Ending::Stopped(signal))
         }
-        Err(failure) => {
+        Err(mut failure) => {
+            if let Some(table) = failure.table {
+                let goes_on = replace::hint(path, table);
+                failure.hint =
+                    Some(failure.hint.map_or(goes_on.clone(), |hint| format!("{hint}; {goes_on}")));
+            }
             status.state = State::Failed;
             status.reason = Some(failure.message.clone());
             // The disk may be full: what went wrong first is what counts.

@@ -5,6 +5,7 @@ mod locked;
 mod locked_sweep;
 mod refused;
 mod registry;
+mod same_bytes;
 mod tutorial;
 mod versions;
 
