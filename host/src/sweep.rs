@@ -132,7 +132,9 @@ fn check(runs: &[Run], locks: &[Lock], quiet: bool) -> Result<BTreeMap<String, L
             Lock::hold_contents(locks, &lock).map_err(context)?;
         }
         if made_of.is_empty() {
-            locks.iter().for_each(|given| execute::compare_machines(given, &lock));
+            for given in locks {
+                execute::compare_machines(given, &lock);
+            }
         }
         made_of.insert(run.method.clone(), lock);
         if !quiet {

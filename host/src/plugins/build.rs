@@ -103,15 +103,12 @@ fn add_flags(cargo: &mut Command, flags: &[String]) {
         let flags = std::env::var("RUSTFLAGS").ok()?;
         Some(flags.split_whitespace().collect::<Vec<_>>().join("\x1f")).filter(|flags| !flags.is_empty())
     };
-    match encoded.or_else(plain) {
-        Some(own) => {
-            cargo.env(ENCODED, format!("{own}\x1f{}", flags.join("\x1f")));
-        }
-        None => {
-            let list = toml::Value::from(flags.to_vec());
-            cargo.arg("--config").arg(format!("build.rustflags={list}"));
-            cargo.env_remove(ENCODED).env_remove("RUSTFLAGS");
-        }
+    if let Some(own) = encoded.or_else(plain) {
+        cargo.env(ENCODED, format!("{own}\x1f{}", flags.join("\x1f")));
+    } else {
+        let list = toml::Value::from(flags.to_vec());
+        cargo.arg("--config").arg(format!("build.rustflags={list}"));
+        cargo.env_remove(ENCODED).env_remove("RUSTFLAGS");
     }
 }
 
