@@ -60,6 +60,16 @@ impl Identity {
         }
     }
 
+    /// The manifest's table that it stands in.
+    pub(crate) fn table(&self) -> &'static str {
+        match self.kind {
+            "search space" => "space",
+            "state groups" => "state",
+            "searcher" => "search",
+            kind => kind,
+        }
+    }
+
     /// One of its methods, as messages name it.
     pub(crate) fn method(&self, method: &str) -> String {
         format!("{} `{}` of plugin `{}`, in `{method}`", self.kind, self.name, self.plugin)
@@ -74,7 +84,8 @@ impl Identity {
             "" => "it failed without saying why".to_owned(),
             text => one_line(text),
         };
-        let failure = Failure::new(format!("{}: {text}", self.method(method)));
+        let mut failure = Failure::new(format!("{}: {text}", self.method(method)));
+        failure.table = Some(self.table());
         match hint {
             Some(hint) => failure.hint(one_line(hint)),
             None => failure,

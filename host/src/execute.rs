@@ -72,9 +72,7 @@ pub fn run(manifest: Manifest, locked: Option<&Path>, options: Options) -> Resul
     let parts = Parts::open(manifest, &plugins, pins.as_ref())?;
     let mut experiment = parts.experiment(parts.manifest.clone())?;
     if let Some(given) = &given {
-        let now = lock(&experiment)?;
-        given.compare_contents(&now)?;
-        compare_machines(given, &now);
+        compare_locked(given, &experiment)?;
     }
     rank::check(&experiment)?;
     check_disk(&experiment, &path)?;
@@ -200,7 +198,12 @@ fn carry_out(
             say(&format!("{stopped}\nto go on: nshot resume {}", path.display()));
             Ok(Ending::Stopped(signal))
         }
-        Err(failure) => {
+        Err(mut failure) => {
+            if let Some(table) = failure.table {
+                let goes_on = replace::hint(path, table);
+                failure.hint =
+                    Some(failure.hint.map_or(goes_on.clone(), |hint| format!("{hint}; {goes_on}")));
+            }
             status.state = State::Failed;
             status.reason = Some(failure.message.clone());
             // The disk may be full: what went wrong first is what counts.
@@ -334,8 +337,16 @@ pub(crate) fn compare(lock: &Lock, experiment: &Experiment) -> Result<()> {
     Ok(())
 }
 
+/// What a run is made of must be what the lock says that is given for it.
+pub(crate) fn compare_locked(given: &Lock, experiment: &Experiment) -> Result<()> {
+    let now = lock(experiment)?;
+    given.compare_contents(&now)?;
+    compare_machines(given, &now);
+    Ok(())
+}
+
 /// Another machine may round differently.
-fn compare_machines(lock: &Lock, now: &Lock) {
+pub(crate) fn compare_machines(lock: &Lock, now: &Lock) {
     let versions = (&lock.nshot, &now.nshot);
     let (then, now) = (&lock.machine, &now.machine);
     let pairs = [

@@ -9,6 +9,8 @@ pub struct Failure {
     pub hint: Option<String>,
     /// The process's exit status: 1 failed, 2 wrong use.
     pub exit: u8,
+    /// The manifest's table of the component that is to blame, if one is.
+    pub table: Option<&'static str>,
 }
 
 /// The result of the host's functions.
@@ -17,7 +19,7 @@ pub type Result<T, E = Failure> = std::result::Result<T, E>;
 impl Failure {
     /// A failure with exit status 1.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None, exit: 1 }
+        Self { message: message.into(), hint: None, exit: 1, table: None }
     }
 
     /// Wrong use of a command or a manifest: exit status 2.

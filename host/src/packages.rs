@@ -3,6 +3,7 @@
 mod from_lock;
 mod install;
 mod pack;
+mod upgrade;
 
 use nshot_package::{Plugins, Trust};
 
@@ -11,6 +12,7 @@ use crate::failure::{Failure, Result};
 pub use from_lock::{Brought, bring};
 pub use install::{Options, Trusted, consent, install};
 pub use pack::{Order, Packed, pack};
+pub use upgrade::{Offer, installed_name, offer};
 
 /// The user's installed plugins, and whose signatures count for him.
 pub struct Shelf {

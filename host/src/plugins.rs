@@ -189,6 +189,14 @@ pub fn library(path: &Path) -> Result<PathBuf> {
     if path.is_dir() { build::build(path) } else { Ok(path.to_owned()) }
 }
 
+/// The library that a crate builds to be packed: the same bytes wherever it is built.
+///
+/// # Errors
+/// The crate does not build.
+pub fn library_to_pack(folder: &Path) -> Result<PathBuf> {
+    build::build_to_pack(folder)
+}
+
 fn only_component(file: &PluginFile, kind: Kind, name: Option<&str>) -> Result<String> {
     let names: Vec<&str> =
         file.components.iter().filter(|component| component.kind == kind).map(|c| c.name.as_str()).collect();

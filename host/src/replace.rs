@@ -99,6 +99,14 @@ fn value(uses: &str) -> Result<Value> {
     Ok(Value::String(uses.to_owned()))
 }
 
+/// How a run goes on whose component in this table failed, for hints.
+pub(crate) fn hint(directory: &Path, table: &str) -> String {
+    format!(
+        "with the plugin mended, or another one, the run goes on: `nshot resume {} --replace {table}=PATH`",
+        directory.display()
+    )
+}
+
 /// Whether two files hold the same component, perhaps in another version: then it has the same settings and state.
 pub(crate) fn same_component(one: &LockedComponent, other: &LockedComponent) -> bool {
     (&one.group, &one.plugin, &one.component) == (&other.group, &other.plugin, &other.component)

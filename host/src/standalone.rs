@@ -24,7 +24,7 @@ use crate::manifest::Manifest;
 use crate::plugins::Plugins;
 use crate::progress::{Figures, Progress, duration, say};
 use crate::rank;
-use crate::run_directory::{RunDirectory, State, Status, is_run};
+use crate::run_directory::{LOCK, Lock, RunDirectory, State, Status, is_run};
 use crate::selection::Architecture;
 use crate::signals::{self, Signal};
 use crate::trained_run;
@@ -53,12 +53,13 @@ struct Job {
     seed: u64,
 }
 
-/// Trains what a manifest's `[standalone]` names; goes on where an earlier process with the same manifest stopped.
+/// Trains what a manifest's `[standalone]` names; goes on where an earlier process with the same manifest stopped. With
+/// a lock, from its plugins and data alone.
 ///
 /// # Errors
 /// Something is wrong with the manifest or what it names, the run directory is of another manifest, or a training
 /// fails.
-pub fn run(manifest: Manifest, options: Options) -> Result<Ending> {
+pub fn run(manifest: Manifest, locked: Option<&Path>, options: Options) -> Result<Ending> {
     let Some(config) = manifest.standalone.clone() else {
         let failure = Failure::usage(format!("`{}` has no table `[standalone]`", manifest.path().display()));
         return Err(failure.hint("add one, such as:\n\n[standalone]\ncount = 100\nseeds = [0, 1]"));
@@ -67,9 +68,20 @@ pub fn run(manifest: Manifest, options: Options) -> Result<Ending> {
     let path = manifest.run.directory.clone();
     let plugins = Plugins::open()?;
     let goes_on = is_run(&path);
-    let pins = if goes_on { Some(crate::run_directory::Lock::read(&path.join("lock.json"))?) } else { None };
-    let parts = Parts::open(manifest, &plugins, pins.as_ref().map(|lock| &lock.components))?;
+    let given = locked.map(Lock::read).transpose()?;
+    let mut pins = given.as_ref().map(|given| plugins.locked(&manifest, given)).transpose()?;
+    if goes_on {
+        let lock = Lock::read(&path.join(LOCK))?;
+        if let Some(pins) = &pins {
+            lock.compare_plugins(pins, &path)?;
+        }
+        pins = Some(lock.components);
+    }
+    let parts = Parts::open(manifest, &plugins, pins.as_ref())?;
     let experiment = parts.experiment(parts.manifest.clone())?;
+    if let Some(given) = &given {
+        execute::compare_locked(given, &experiment)?;
+    }
     check(&experiment)?;
     let resolved = execute::resolved(&experiment).to_toml()?;
     let kept = if goes_on {

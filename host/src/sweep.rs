@@ -4,6 +4,7 @@
 //! DIR/METHOD-seed-N.toml   the run's manifest
 //! DIR/METHOD-seed-N.log    what it said
 //! DIR/METHOD-seed-N/       its run directory
+//! DIR/METHOD.lock.json     with `--locked`: what the method's runs are made of
 //! DIR/sweep.md, .csv, .json
 //! ```
 
@@ -11,6 +12,7 @@ mod config;
 mod processes;
 mod table;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::execute::{self, Ending};
@@ -20,7 +22,7 @@ use crate::manifest::Manifest;
 use crate::plugins::Plugins;
 use crate::progress::say;
 use crate::rank;
-use crate::run_directory::write_atomically;
+use crate::run_directory::{LOCK, Lock, is_run, write_atomically};
 use crate::stdout;
 
 pub use config::{Matrix, Sweep};
@@ -33,6 +35,8 @@ pub struct Options {
     pub directory: Option<PathBuf>,
     /// Keys of every run's manifest that are set.
     pub overrides: Vec<(String, String)>,
+    /// Locks: what the runs are made of is in one of them. Without any, what the manifest finds.
+    pub locked: Vec<PathBuf>,
     /// Runs beside each other; by default as many as there are processors for each run's threads.
     pub jobs: Option<usize>,
     /// Check everything, then stop.
@@ -53,6 +57,8 @@ struct Run {
     file: PathBuf,
     log: PathBuf,
     directory: PathBuf,
+    /// The lock that a new run is held to.
+    lock: Option<PathBuf>,
 }
 
 impl Run {
@@ -68,8 +74,9 @@ impl Run {
 pub fn sweep(path: &Path, options: &Options) -> Result<Ending> {
     let sweep = Sweep::load(path, &options.overrides)?;
     let folder = options.directory.clone().unwrap_or_else(|| sweep.directory.clone());
-    let runs = sweep.runs(&folder)?;
-    check(&runs, options.quiet)?;
+    let mut runs = sweep.runs(&folder)?;
+    let locks: Vec<Lock> = options.locked.iter().map(|path| Lock::read(path)).collect::<Result<_>>()?;
+    let made_of = check(&runs, &locks, options.quiet)?;
     if options.dry_run {
         say(&format!(
             "everything fits; none of the {} runs was started, since this is a dry run",
@@ -80,6 +87,9 @@ pub fn sweep(path: &Path, options: &Options) -> Result<Ending> {
     std::fs::create_dir_all(&folder).map_err(|error| Failure::file("create", &folder, &error))?;
     for run in &runs {
         keep(run)?;
+    }
+    if !locks.is_empty() {
+        keep_locks(&mut runs, &made_of, &folder)?;
     }
     let threads = runs.first().map_or(1, |run| run.manifest.run.threads);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -101,32 +111,67 @@ pub fn sweep(path: &Path, options: &Options) -> Result<Ending> {
         .hint(format!("their logs say why; the same command tries them again:\n  {}", failed.join("\n  "))))
 }
 
-/// Opens the first run of each method, so that nothing is found wrong after hours.
-fn check(runs: &[Run], quiet: bool) -> Result<()> {
+/// Opens the first run of each method that is to come, so that nothing is found wrong after hours. Returns what these are
+/// made of, by method.
+fn check(runs: &[Run], locks: &[Lock], quiet: bool) -> Result<BTreeMap<String, Lock>> {
     let plugins = Plugins::open()?;
-    let mut checked: Vec<&str> = Vec::new();
-    for run in runs.iter().filter(|run| !run.directory.exists()) {
-        if checked.contains(&run.method.as_str()) {
+    let mut made_of = BTreeMap::new();
+    for run in runs {
+        let context = |failure: Failure| failure.context(&format!("method `{}`", run.method));
+        if run.directory.exists() {
+            compare(run, &plugins, locks).map_err(context)?;
             continue;
         }
-        checked.push(&run.method);
+        if made_of.contains_key(&run.method) {
+            continue;
+        }
         execute::refuse_standalone(&run.manifest)?;
-        let experiment = open(run, &plugins);
-        let experiment =
-            experiment.map_err(|failure| failure.context(&format!("method `{}`", run.method)))?;
+        let experiment = open(run, &plugins, locks).map_err(context)?;
+        let lock = execute::lock(&experiment)?;
+        if !locks.is_empty() {
+            Lock::hold_contents(locks, &lock).map_err(context)?;
+        }
+        if made_of.is_empty() {
+            for given in locks {
+                execute::compare_machines(given, &lock);
+            }
+        }
+        made_of.insert(run.method.clone(), lock);
         if !quiet {
             say(&format!("{:<24} {} steps", run.method, experiment.steps()));
         }
     }
-    Ok(())
+    Ok(made_of)
 }
 
-fn open(run: &Run, plugins: &Plugins) -> Result<Experiment> {
-    let parts = Parts::open(run.manifest.clone(), plugins, None)?;
+fn open(run: &Run, plugins: &Plugins, locks: &[Lock]) -> Result<Experiment> {
+    let pins = (!locks.is_empty()).then(|| plugins.locked_by(&run.manifest, locks)).transpose()?;
+    let parts = Parts::open(run.manifest.clone(), plugins, pins.as_ref())?;
     let experiment = parts.experiment(run.manifest.clone())?;
     rank::check(&experiment)?;
     parts.check_start(&experiment, true)?;
     Ok(experiment)
+}
+
+/// A run that is there already goes on with its own lock, which must be of the given ones.
+fn compare(run: &Run, plugins: &Plugins, locks: &[Lock]) -> Result<()> {
+    if locks.is_empty() || !is_run(&run.directory) {
+        return Ok(());
+    }
+    let pins = plugins.locked_by(&run.manifest, locks)?;
+    Lock::read(&run.directory.join(LOCK))?.compare_plugins(&pins, &run.directory)
+}
+
+/// Writes the lock of each method that has runs to come.
+fn keep_locks(runs: &mut [Run], made_of: &BTreeMap<String, Lock>, folder: &Path) -> Result<()> {
+    let path = |method: &str| folder.join(format!("{method}.lock.json"));
+    for (method, lock) in made_of {
+        lock.write(&path(method))?;
+    }
+    for run in runs.iter_mut().filter(|run| made_of.contains_key(&run.method)) {
+        run.lock = Some(path(&run.method));
+    }
+    Ok(())
 }
 
 /// Keeps a run's manifest; a folder with another one is refused.

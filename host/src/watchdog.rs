@@ -5,15 +5,18 @@
 //! between two looks costs two locks that nobody else holds, and nothing is read from the system for it.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError, Weak};
 use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
 
 use crate::checkpoint::Checkpoints;
 use crate::component::Identity;
 use crate::memory;
 use crate::progress::say;
+use crate::replace;
 use crate::run_directory::{STATUS, State, Status, record};
 
 /// Time between two looks.
@@ -29,6 +32,9 @@ static LIMIT: AtomicU64 = AtomicU64::new(0);
 static THREADS: Mutex<Vec<Weak<Mutex<Calls>>>> = Mutex::new(Vec::new());
 /// The run that the process carries out: its directory, and its steps.
 static RUN: Mutex<Option<(PathBuf, u64)>> = Mutex::new(None);
+
+/// Folders that are to be gone when the process ends.
+static SCRATCH: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 thread_local! {
     static MINE: Arc<Mutex<Calls>> = {
@@ -85,6 +91,27 @@ pub(crate) fn start(limit: u64) {
 /// The run whose status tells of a call that did not end.
 pub(crate) fn set_run(run: Option<(PathBuf, u64)>) {
     *locked(&RUN) = run;
+}
+
+/// A folder that is removed with this value, and by the watchdog where it ends the process.
+pub(crate) struct Scratch(TempDir);
+
+impl Scratch {
+    pub(crate) fn new() -> std::io::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        locked(&SCRATCH).push(folder.path().to_owned());
+        Ok(Self(folder))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        locked(&SCRATCH).retain(|path| path != self.0.path());
+    }
 }
 
 /// Makes a call of a component's.
@@ -193,12 +220,11 @@ fn end(call: &Call, limit: Duration) -> ! {
             (String::new(), "if the call is only slow, allow more by `run.call_limit`, in seconds".to_owned())
         }
         Some((path, _)) => {
-            let path = path.display();
             let hint = format!(
-                "the last checkpoint stands: mend the plugin, or take another, and go on by `nshot resume {path} \
-                 --replace TABLE=PATH`; if the call is only slow, allow more by `run.call_limit`, in seconds"
+                "the last checkpoint stands: {}; if the call is only slow, allow more by `run.call_limit`, in seconds",
+                replace::hint(path, call.identity().table())
             );
-            (format!("the run in `{path}` failed: "), hint)
+            (format!("the run in `{}` failed: ", path.display()), hint)
         }
     };
     if let Some((path, steps)) = run {
@@ -207,6 +233,9 @@ fn end(call: &Call, limit: Duration) -> ! {
             Status { state: State::Failed, reason: Some(text.clone()), ..Status::running(done, steps) };
         // The disk may be full: what went wrong first is what counts.
         let _ = status.write(&path.join(STATUS));
+    }
+    for folder in locked(&SCRATCH).drain(..) {
+        let _ = std::fs::remove_dir_all(folder);
     }
     record("error", &format!("{what}{text}"));
     say(&format!("error: {what}{text}\n\nhint: {hint}"));

@@ -28,7 +28,10 @@ fn a_call_without_end_ends_the_run_and_another_plugin_goes_on() {
         let run = bench.nshot(&["run", "run.toml", "--quiet", "--directory", "run"]);
         let said = format!("the run in `run` failed: {SAMPLE}the call has not ended after 2 s, ");
         assert!(run.error(1).starts_with(&said), "{}", run.stderr);
-        assert!(run.stderr.contains("hint: the last checkpoint stands") && run.stderr.contains("--replace"));
+        assert!(
+            run.stderr.contains("hint: the last checkpoint stands")
+                && run.stderr.contains("`nshot resume run --replace sampler=PATH`")
+        );
         let status = status(&bench, "run");
         assert_eq!((&status["state"], &status["step"]), (&"failed".into(), &2.into()));
         assert!(status["reason"].as_str().unwrap().starts_with(SAMPLE), "{status}");
@@ -61,6 +64,9 @@ fn after_a_panic_the_mended_plugin_goes_on() {
     manifest(&bench, "panic-sample");
     let run = bench.nshot(&["run", "run.toml", "--quiet", "--directory", "run"]);
     assert!(run.error(1).contains(SAMPLE), "{}", run.stderr);
+    let hint = "\n\nhint: this is a mistake in the plugin: report it to whoever wrote that; with the plugin mended, or \
+                another one, the run goes on: `nshot resume run --replace sampler=PATH`";
+    assert!(run.stderr.contains(hint), "{}", run.stderr);
     // As it is, it fails again.
     assert!(bench.nshot(&["resume", "run", "--quiet"]).error(1).contains(SAMPLE));
     let mended = bench.path("libmended.so");

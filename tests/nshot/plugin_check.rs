@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::harness::{self, Bench, Run};
+use crate::small;
 
 const KINDS: [&str; 6] = ["search-space", "sampler", "lr-scheduler", "optimizer", "state-groups", "searcher"];
 
@@ -154,4 +155,22 @@ fn what_could_not_be_checked_is_said() {
         let run = check(&bench, arguments);
         assert!(run.error(code).contains(said), "{}", run.stderr);
     }
+}
+
+/// The watchdog ends the process while the short training has its folder.
+#[test]
+fn a_check_that_does_not_end_leaves_nothing_behind() {
+    let bench = Bench::new();
+    let faulty = harness::test_plugin("faulty");
+    let uses = format!("use = {{ path = {faulty:?}, component = \"faulty\" }}\nfault = \"loop\"");
+    let base = small::BASE.replace("use = \"spos\"", &uses).replace("[run]\n", "[run]\ncall_limit = 2\n");
+    bench.write("run.toml", &format!("{base}[train]\nlr = 0.01\n"));
+    let temporary = bench.path("tmp");
+    std::fs::create_dir(&temporary).unwrap();
+    let library = harness::release().join("libnshot_plugin_calr.so");
+    let arguments = ["plugin", "check", library.to_str().unwrap(), "--with", "run.toml"];
+    let run = bench.command(&arguments).env("TMPDIR", &temporary).output().unwrap();
+    let run = Run::of(run, &arguments);
+    assert!(run.error(1).contains("in `sample`: the call has not ended after 2 s"), "{}", run.stderr);
+    assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 0);
 }

@@ -2,8 +2,10 @@
 
 mod lab;
 mod locked;
+mod locked_sweep;
 mod refused;
 mod registry;
+mod same_bytes;
 mod tutorial;
 mod versions;
 

@@ -1,6 +1,8 @@
+use nshot_loader::Metadata;
+
 use super::*;
 use crate::testing::{contents, fetched, keys, library, package, program};
-use crate::{Consent, KeyPair, Package};
+use crate::{Component, Consent, Contents, KeyPair, Package};
 
 struct Place {
     _folder: tempfile::TempDir,
@@ -116,11 +118,43 @@ fn libraries_of_several_machines_are_put_together() {
     let whole = ours.clone();
     ours.add(&theirs).unwrap();
     assert_eq!(ours, whole);
-    let error = ours.add(&package("0.2.0")).unwrap_err().to_string();
-    assert!(error.contains("`version`: found `0.2.0`, expected `0.1.0`"), "{error}");
+}
+
+#[test]
+fn a_package_that_does_not_fit_is_not_added() {
+    let mut ours = package("0.1.0");
+    let whole = ours.clone();
+    let mut refuse = |change: &dyn Fn(&mut Contents), said: &str| {
+        let mut theirs = contents("0.1.0");
+        theirs.library.metadata.target = "aarch64-linux-gnu".to_owned();
+        change(&mut theirs);
+        let error = ours.add(&Package::pack(theirs).unwrap()).unwrap_err().to_string();
+        assert!(error.contains(&format!("the packages differ in {said}")), "{error}");
+        assert_eq!(ours, whole, "{said}");
+    };
+    let metadata =
+        |change: fn(&mut Metadata)| move |other: &mut Contents| change(&mut other.library.metadata);
+    refuse(&metadata(|m| m.version = "0.2.0".to_owned()), "`version`: found `0.2.0`, expected `0.1.0`");
+    refuse(&metadata(|m| m.plugin = "other".to_owned()), "`plugin`: found `other`, expected `calr`");
+    refuse(&metadata(|m| m.group = "other".to_owned()), "`group`: found `other`, expected ");
+    refuse(&metadata(|m| m.abi = (1, 1)), "`abi`: found `1.1`, expected `1.0`");
+    refuse(&metadata(|m| m.sdk = "9.0.0".to_owned()), "`sdk`: found `9.0.0`, expected ");
+    refuse(
+        &metadata(|m| m.license = "BSD-3-Clause".to_owned()),
+        "`license`: found `BSD-3-Clause`, expected ",
+    );
+    let more = Component { kind: "sampler".to_owned(), name: "calr".to_owned() };
+    refuse(
+        &|other| other.components.push(more.clone()),
+        "`components`: found `lr-scheduler calr, sampler calr`, expected `lr-scheduler calr`",
+    );
+    // The same target with another library.
     let mut other = contents("0.1.0");
     other.library.bytes.push(0);
-    assert!(ours.add(&Package::pack(other).unwrap()).is_err());
+    let path = ours.info().library_path(&nshot_loader::target());
+    let error = ours.add(&Package::pack(other).unwrap()).unwrap_err().to_string();
+    assert!(error.contains(&format!("the packages differ in `{path}`: found ")), "{error}");
+    assert_eq!(ours, whole);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Newer and older versions of a plugin.
 
+use semver::Version;
+
 use crate::error::Error;
 use crate::info::Info;
 use crate::install::{Outcome, Plugins};
@@ -15,13 +17,19 @@ impl Plugins {
     pub fn upgrade(&self, fetched: &Fetched, consent: &Consent, trust: &mut Trust) -> Result<Outcome, Error> {
         let mut outcome = self.install(fetched, consent, trust)?;
         let Info { group, plugin, version, .. } = &outcome.installed.info;
-        for other in self.versions(group, plugin) {
-            if other < *version {
-                self.remove(group, plugin, &other)?;
-                outcome.removed.push(other);
-            }
-        }
+        outcome.removed = self.remove_older(group, plugin, version)?;
         Ok(outcome)
+    }
+
+    /// Removes the versions of a plugin that are older than one, and returns them.
+    ///
+    /// # Errors
+    /// Those of [`Plugins::remove`].
+    pub fn remove_older(&self, group: &str, plugin: &str, than: &Version) -> Result<Vec<Version>, Error> {
+        let mut older = self.versions(group, plugin);
+        older.retain(|version| version < than);
+        older.iter().try_for_each(|version| self.remove(group, plugin, version))?;
+        Ok(older)
     }
 
     /// Refuses a version that is older than an installed one: who can choose which version is fetched could bring

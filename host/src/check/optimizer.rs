@@ -10,6 +10,7 @@ use crate::boundary::{RunView, UpdateHost, UpdateMoment};
 use crate::component::Identity;
 use crate::experiment::Experiment;
 use crate::failure::Result;
+use crate::watchdog::Scratch;
 
 /// Factors of the gradients, in turn: none, tiny, plain, large.
 const SCALES: [f64; 4] = [1.0, 0.0, 1e-8, 1e4];
@@ -127,7 +128,7 @@ impl Drive for Driven {
     }
 
     fn restore(&mut self, state: &[u8], from: &Self) -> Result<()> {
-        let folder = tempfile::tempdir()?;
+        let folder = Scratch::new()?;
         let (weights, slots) = (folder.path().join("weights"), folder.path().join("slots"));
         from.store.save(&weights)?;
         from.slots.save(&slots, &from.store)?;

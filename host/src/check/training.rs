@@ -13,10 +13,11 @@ use crate::output::Output;
 use crate::progress::Progress;
 use crate::run_directory::{METRICS, RunDirectory};
 use crate::train::{self, weights_path};
+use crate::watchdog::Scratch;
 
 pub(super) fn check(case: &Case, checks: &mut Checks) {
     checks.run("training", || {
-        let folder = tempfile::tempdir()?;
+        let folder = Scratch::new()?;
         let at = |name: &str| folder.path().join(name);
         run(case, &at("one"), None)?;
         run(case, &at("other"), None)?;

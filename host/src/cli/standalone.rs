@@ -19,6 +19,9 @@ pub(super) struct Arguments {
     /// The run directory, in place of the manifest's.
     #[arg(long, value_name = "DIR")]
     directory: Option<PathBuf>,
+    /// Train with the plugin files and data of this lock (`lock.json` of such a run), or say what differs.
+    #[arg(long, value_name = "LOCK")]
+    locked: Option<PathBuf>,
     /// Trainings beside each other. Default: as many as there are processors for `run.threads` each.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
@@ -37,5 +40,5 @@ pub(super) fn main(arguments: &Arguments) -> Outcome {
     let (dry_run, quiet, json) = (arguments.from.dry_run, arguments.quiet, arguments.json);
     let options = standalone::Options { jobs, dry_run, quiet, json };
     signals::install()?;
-    standalone::run(manifest, options).map(Ending::exit_status)
+    standalone::run(manifest, arguments.locked.as_deref(), options).map(Ending::exit_status)
 }

@@ -21,6 +21,10 @@ pub(super) struct Arguments {
     /// The folder of the runs. Default: `sweeps/NAME`.
     #[arg(long, value_name = "DIR")]
     directory: Option<PathBuf>,
+    /// Run from the plugin files and data of this lock (`lock.json` of a run), or say what differs. May be repeated: each
+    /// run's components are to be in one of the locks, so those of one run of each method are enough.
+    #[arg(long, value_name = "LOCK")]
+    locked: Vec<PathBuf>,
     /// Runs beside each other. Default: as many as there are processors for `run.threads` each.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
@@ -49,6 +53,7 @@ pub(super) fn main(arguments: &Arguments) -> Outcome {
     let options = sweep::Options {
         directory: arguments.directory.clone(),
         overrides: arguments.from.overrides.clone(),
+        locked: arguments.locked.clone(),
         jobs: arguments.jobs.map(usize::from),
         dry_run: arguments.from.dry_run,
         quiet: arguments.quiet,

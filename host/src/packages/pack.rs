@@ -8,7 +8,7 @@ use nshot_loader::{ComponentInfo, Metadata};
 use nshot_package::{Component, Contents, Library, Package, source_tree};
 
 use crate::failure::{Failure, Result};
-use crate::plugins::{Plugins, library};
+use crate::plugins::{Plugins, library_to_pack};
 
 /// What is to be packed.
 #[derive(Debug, Clone)]
@@ -56,7 +56,7 @@ pub fn pack(order: &Order, plugins: &Plugins) -> Result<Packed> {
     }
     let built = match &order.library {
         Some(library) => library.clone(),
-        None => library(folder)?,
+        None => library_to_pack(folder)?,
     };
     let file = plugins.loader().describe(&built)?;
     let name = manifest.get("name").and_then(toml::Value::as_str).unwrap_or_default();

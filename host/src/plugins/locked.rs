@@ -11,9 +11,10 @@ use crate::manifest::{Component, Manifest, Use};
 use crate::run_directory::{Lock, LockedComponent};
 
 const HINT: &str = "`nshot plugin install --from-lock LOCK` installs what the lock names";
+const OTHER_MANIFEST: &str = "the lock belongs to another manifest";
 
 impl Plugins {
-    /// The lock's plugins for the tables of a manifest; each is in the store then.
+    /// The plugins of a lock for the tables of a manifest; each is in the store then.
     ///
     /// # Errors
     /// The manifest names another component than the lock, or a file is another one or not here.
@@ -25,23 +26,53 @@ impl Plugins {
             return Err(Failure::new(format!(
                 "the lock has a component for `[{extra}]`, the manifest has none"
             ))
-            .hint("the lock belongs to another manifest"));
+            .hint(OTHER_MANIFEST));
         }
+        self.locked_by(manifest, std::slice::from_ref(lock))
+    }
+
+    /// The plugins for the tables of a manifest, each from whichever lock has it.
+    ///
+    /// # Errors
+    /// No lock has a component that a table names, or they have different ones; a file is another one or not here.
+    pub fn locked_by(&self, manifest: &Manifest, locks: &[Lock]) -> Result<Pins> {
         let mut pins = Pins::new();
-        for (kind, component) in tables {
+        for (kind, component) in tables(manifest) {
             let name = table(kind);
-            let pin = lock.components.get(name).ok_or_else(|| {
-                Failure::new(format!("the manifest has a component for `[{name}]`, the lock has none"))
-                    .hint("the lock belongs to another manifest")
-            });
-            let checked = pin.and_then(|pin| {
-                compare(&component.uses, pin)?;
-                self.check(kind, &component.uses, pin)?;
-                Ok(pin.clone())
-            });
-            pins.insert(name.to_owned(), manifest.located(&format!("{name}.use"), checked)?);
+            let pin = self.pin(kind, &component.uses, locks);
+            pins.insert(name.to_owned(), manifest.located(&format!("{name}.use"), pin)?);
         }
         Ok(pins)
+    }
+
+    fn pin(&self, kind: Kind, uses: &Use, locks: &[Lock]) -> Result<LockedComponent> {
+        let (name, locks_have) =
+            (table(kind), if locks.len() == 1 { "the lock has" } else { "the locks have" });
+        let mut known: Vec<&LockedComponent> = Vec::new();
+        for pin in locks.iter().filter_map(|lock| lock.components.get(name)) {
+            if known.iter().all(|other| !other.is_same(pin)) {
+                known.push(pin);
+            }
+        }
+        if known.is_empty() {
+            let text = format!("the manifest has a component for `[{name}]`, {locks_have} none");
+            return Err(Failure::new(text).hint(OTHER_MANIFEST));
+        }
+        let fitting: Vec<&LockedComponent> = known.iter().copied().filter(|pin| fits(uses, pin)).collect();
+        let mut here = Vec::new();
+        let mut missing = None;
+        for pin in fitting {
+            match self.check(kind, uses, pin) {
+                Ok(()) => here.push(pin),
+                Err(failure) => missing = missing.or(Some(failure)),
+            }
+        }
+        match (&here[..], missing) {
+            ([pin], _) => Ok((*pin).clone()),
+            ([], Some(failure)) => Err(failure),
+            ([], None) => Err(other_component(uses, &known)),
+            (several, _) => Err(ambiguous(uses, several)),
+        }
     }
 
     /// Finds the pinned file where the manifest would find it.
@@ -91,8 +122,8 @@ fn other_file(kind: Kind, pin: &LockedComponent, found: &PluginFile) -> Failure 
 }
 
 /// The manifest may name less than the lock, but nothing else.
-fn compare(uses: &Use, pin: &LockedComponent) -> Result<()> {
-    let fits = match uses {
+fn fits(uses: &Use, pin: &LockedComponent) -> bool {
+    match uses {
         Use::Path { component, .. } => component.as_ref().is_none_or(|name| *name == pin.component),
         Use::Named { group, plugin, component, version } => {
             *component == pin.component
@@ -102,15 +133,27 @@ fn compare(uses: &Use, pin: &LockedComponent) -> Result<()> {
                     Version::parse(&pin.version).is_ok_and(|version| wanted.matches(&version))
                 })
         }
-    };
-    if fits {
-        return Ok(());
     }
-    let LockedComponent { group, plugin, component, version, .. } = pin;
-    Err(Failure::new(format!(
-        "the manifest names `{uses}`, the lock pins `{group}/{plugin}:{component}` {version}"
-    ))
-    .hint("the lock belongs to another manifest"))
+}
+
+fn other_component(uses: &Use, known: &[&LockedComponent]) -> Failure {
+    let shown: Vec<String> = known
+        .iter()
+        .map(|LockedComponent { group, plugin, component, version, .. }| {
+            format!("`{group}/{plugin}:{component}` {version}")
+        })
+        .collect();
+    let pin = if known.len() == 1 { "the lock pins" } else { "the locks pin" };
+    Failure::new(format!("the manifest names `{uses}`, {pin} {}", shown.join(", "))).hint(OTHER_MANIFEST)
+}
+
+fn ambiguous(uses: &Use, several: &[&LockedComponent]) -> Failure {
+    let shown: Vec<String> = several
+        .iter()
+        .map(|pin| format!("`{}` of {} with the SHA-256 {}", pin.component, pin.title(), pin.sha256))
+        .collect();
+    Failure::new(format!("the manifest names `{uses}`, the locks pin several: {}", shown.join(", ")))
+        .hint("leave out the lock that is not meant, or name the version in the manifest")
 }
 
 fn tables(manifest: &Manifest) -> Vec<(Kind, &Component)> {

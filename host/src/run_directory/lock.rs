@@ -139,21 +139,52 @@ impl Lock {
     /// # Errors
     /// One of the two has a file that the other has not.
     pub fn compare_contents(&self, now: &Self) -> Result<()> {
-        let lacks =
-            |lock: &Self, file: &FileRecord| lock.data.iter().all(|other| other.sha256 != file.sha256);
-        if let Some(file) = now.data.iter().find(|file| lacks(self, file)) {
-            let (path, sha256) = (file.path.display(), &file.sha256);
-            let text =
-                format!("the lock has no file with the content of `{path}`, whose SHA-256 is {sha256}");
-            return Err(Failure::new(text).hint("the lock belongs to other data"));
-        }
-        if let Some(file) = self.data.iter().find(|file| lacks(now, file)) {
+        Self::hold_contents(std::slice::from_ref(self), now)?;
+        if let Some(file) = self.data.iter().find(|file| !now.has_content(file)) {
             let (path, sha256) = (file.path.display(), &file.sha256);
             let text =
                 format!("the lock names the file `{path}` with the SHA-256 {sha256}, which is not used here");
             return Err(Failure::new(text).hint("the lock belongs to other data"));
         }
         Ok(())
+    }
+
+    /// Sees that some locks have the content of each data file of another; they may have more.
+    ///
+    /// # Errors
+    /// They lack one.
+    pub fn hold_contents(locks: &[Self], now: &Self) -> Result<()> {
+        let lacks = |file: &&FileRecord| !locks.iter().any(|lock| lock.has_content(file));
+        let Some(file) = now.data.iter().find(lacks) else { return Ok(()) };
+        let (path, sha256) = (file.path.display(), &file.sha256);
+        let text = format!("the lock has no file with the content of `{path}`, whose SHA-256 is {sha256}");
+        Err(Failure::new(text).hint("the lock belongs to other data"))
+    }
+
+    /// Sees that the run in a directory, whose lock this is, was made of the same components.
+    ///
+    /// # Errors
+    /// One is of another file.
+    pub fn compare_plugins(&self, pins: &BTreeMap<String, LockedComponent>, directory: &Path) -> Result<()> {
+        for (table, pin) in pins {
+            let Some(mine) = self.components.get(table).filter(|mine| !mine.is_same(pin)) else { continue };
+            let text = format!(
+                "the run in `{}` has as its `[{table}]` `{}` of {} with the SHA-256 {}, the lock `{}` of {} with {}",
+                directory.display(),
+                mine.component,
+                mine.title(),
+                mine.sha256,
+                pin.component,
+                pin.title(),
+                pin.sha256
+            );
+            return Err(Failure::new(text).hint("give another `--directory`, or remove that run"));
+        }
+        Ok(())
+    }
+
+    fn has_content(&self, file: &FileRecord) -> bool {
+        self.data.iter().any(|other| other.sha256 == file.sha256)
     }
 
     /// The plugin file behind one of the manifest's tables.
@@ -184,6 +215,11 @@ impl LockedComponent {
             origin: file.origin.clone(),
             package,
         }
+    }
+
+    /// Whether it is the same component of the same file.
+    pub fn is_same(&self, other: &Self) -> bool {
+        (&self.sha256, &self.component) == (&other.sha256, &other.component)
     }
 
     /// `group/plugin 1.2.3`, for messages.

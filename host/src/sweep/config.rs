@@ -107,7 +107,8 @@ impl Sweep {
                 let manifest = Manifest::made(table, &self.text, &self.path, &laid_over, &self.overrides);
                 let manifest = manifest.map_err(|failure| failure.context(&format!("method `{method}`")))?;
                 let (file, log) = (folder.join(format!("{name}.toml")), folder.join(format!("{name}.log")));
-                runs.push((index, Run { method: method.clone(), seed, manifest, file, log, directory }));
+                let run = Run { method: method.clone(), seed, manifest, file, log, directory, lock: None };
+                runs.push((index, run));
             }
         }
         runs.sort_by_key(|(index, _)| *index);

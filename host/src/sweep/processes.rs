@@ -97,6 +97,9 @@ fn start(run: &Run) -> Result<Child> {
         command.arg("resume").arg(&run.directory);
     } else {
         command.arg("run").arg(&run.file).arg("--directory").arg(&run.directory);
+        if let Some(lock) = &run.lock {
+            command.arg("--locked").arg(lock);
+        }
     }
     command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
     // Of its own group: Ctrl-C reaches the sweep alone, which passes it on once. A run takes a second signal as an order

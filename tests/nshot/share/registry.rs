@@ -108,6 +108,74 @@ fn a_registry_with_users_serves_a_lock() {
 }
 
 #[test]
+fn a_name_is_upgraded_from_where_it_came() {
+    let lab = Lab::new();
+    let user = User::new();
+    let upgrade = |name: &str| user.nshot(&["plugin", "install", "--upgrade", name]);
+    let missing = upgrade("other/calr");
+    assert_eq!(missing.error(1), "`other/calr` is not installed");
+    let group = ("\"group\":\"nshot\"", "\"group\":\"other\"");
+    let of_version = |version: &str| {
+        let to = format!("\"version\":\"{version}\"");
+        lab.signed(PLUGIN, &[group, ("\"version\":\"0.1.0\"", &to)])
+    };
+    let first = of_version("0.1.0");
+    user.nshot(&["plugin", "install", first.to_str().unwrap(), "--trust", &lab.key]).ok();
+    let run = upgrade("other/calr");
+    let said = format!(
+        "`other/calr` 0.1.0 was installed from `{}`, which is no registry: there is no telling where a newer version is",
+        first.canonicalize().unwrap().display()
+    );
+    assert_eq!(run.error(1), said);
+    assert!(run.stderr.contains("hint: name its package: `nshot plugin install --upgrade FILE|URL|oci://…`"));
+
+    let Some(registry) = Registry::start(None) else { return };
+    let place = format!("oci://{}/other/calr", registry.host);
+    let push = |package: &std::path::Path| {
+        lab.bench.nshot(&["plugin", "push", package.to_str().unwrap(), &place]).ok();
+    };
+    push(&first);
+    user.nshot(&["plugin", "install", &format!("{place}:0.1.0")]).ok();
+    assert_eq!(
+        upgrade("other/calr").ok().stdout,
+        format!("`other/calr` 0.1.0: the newest version of `{place}`\n")
+    );
+    for version in ["0.3.0", "0.2.0"] {
+        push(&of_version(version));
+    }
+    // Another plugin under the name.
+    push(&lab.signed(
+        "spos",
+        &[("\"group\":\"nshot\"", "\"group\":\"other\""), ("\"version\":\"0.1.0\"", "\"version\":\"0.4.0\"")],
+    ));
+    let run = upgrade("other/calr");
+    assert!(run.error(1).contains("holds `other/spos` 0.4.0, expected `other/calr`"), "{}", run.stderr);
+    assert_eq!(user.nshot(&["plugin", "verify"]).ok().stdout, "`other/calr` 0.1.0: as installed\n");
+}
+
+#[test]
+fn the_newest_version_is_taken_and_the_others_go() {
+    let Some(registry) = Registry::start(None) else { return };
+    let (lab, user) = (Lab::new(), User::new());
+    let group = ("\"group\":\"nshot\"", "\"group\":\"other\"");
+    let place = format!("oci://{}/other/calr", registry.host);
+    for version in ["0.1.0", "0.3.0", "0.2.0"] {
+        let to = format!("\"version\":\"{version}\"");
+        let package = lab.signed(PLUGIN, &[group, ("\"version\":\"0.1.0\"", &to)]);
+        lab.bench.nshot(&["plugin", "push", package.to_str().unwrap(), &place]).ok();
+    }
+    user.nshot(&["plugin", "install", &format!("{place}:0.1.0"), "--trust", &lab.key]).ok();
+    let run = user.nshot(&["plugin", "install", "--upgrade", "other/calr"]).ok();
+    assert_eq!(run.stdout, "`other/calr` 0.3.0: installed; lr-scheduler `calr`\n");
+    assert!(run.stderr.contains("removed 0.1.0"), "{}", run.stderr);
+    user.nshot(&["plugin", "install", &format!("{place}:0.2.0"), "--older"]).ok();
+    let run = user.nshot(&["plugin", "install", "--upgrade", "other/calr"]).ok();
+    assert_eq!(run.stdout, format!("`other/calr` 0.3.0: the newest version of `{place}`\n"));
+    assert!(run.stderr.contains("removed 0.2.0"), "{}", run.stderr);
+    assert_eq!(user.nshot(&["plugin", "verify"]).ok().stdout, "`other/calr` 0.3.0: as installed\n");
+}
+
+#[test]
 fn signatures_are_those_of_minisign() {
     let Some(minisign) = harness::program("minisign", "NSHOT_TEST_MINISIGN") else { return };
     let lab = Lab::new();

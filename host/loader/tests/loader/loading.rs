@@ -60,6 +60,41 @@ fn a_run_survives_a_rebuild() {
     assert_eq!(place.loader.load_stored(&before.sha256).unwrap().file.sha256, before.sha256);
 }
 
+/// What was checked is what is loaded, whatever lies at its path by then.
+#[test]
+fn a_file_that_is_replaced_between_check_and_load_is_not_loaded() {
+    let place = Place::new();
+    let (checked, swapped) = (with_mode("checked"), with_mode("swapped"));
+    let path = place.file("libswap.so", &checked);
+    let file = place.loader.describe(&path).unwrap();
+    // A file that would be refused, and one that would not.
+    for other in [b"not a library".to_vec(), swapped.clone()] {
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, &other).unwrap();
+        let plugin = place.loader.load_stored(&file.sha256).unwrap();
+        assert_eq!(plugin.file.sha256, Hash::of(&checked));
+        let mapped = std::fs::read_to_string("/proc/self/maps").unwrap();
+        let lines = |path: &std::path::Path| {
+            mapped.lines().filter(|line| line.ends_with(path.to_str().unwrap())).count()
+        };
+        assert!(lines(&plugin.file.path) > 0 && lines(&path) == 0);
+        assert_eq!(std::fs::read(&plugin.file.path).unwrap(), checked);
+    }
+    // Who knows the hash is told; the other file is another plugin then.
+    let changed = place.loader.describe_known(&path, &file.sha256).unwrap_err();
+    assert!(matches!(changed, LoadError::Changed { found, .. } if found == Hash::of(&swapped)));
+    assert_eq!(place.loader.load(&path).unwrap().file.sha256, Hash::of(&swapped));
+
+    // The same in the store itself.
+    let file = place.loader.describe(&place.file("libstore.so", &with_mode("in-store"))).unwrap();
+    std::fs::remove_file(&file.path).unwrap();
+    std::fs::write(&file.path, &swapped).unwrap();
+    let refused = place.loader.load_stored(&file.sha256).err().unwrap();
+    assert!(
+        matches!(refused, LoadError::Store(StoreError::Damaged { found, .. }) if found == Hash::of(&swapped))
+    );
+}
+
 #[test]
 fn a_stored_file_that_is_absent_or_damaged_is_named() {
     let place = Place::new();

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use nshot::failure::Result;
-use nshot::packages::{self, Options, Shelf};
+use nshot::packages::{self, Offer, Options, Shelf};
 use nshot_package::{Outcome, Source};
+use semver::Version;
 
 use super::{consent, login};
 use crate::cli::output;
@@ -18,16 +19,18 @@ use crate::cli::output;
 #[command(
     after_help = "Example:  nshot plugin install my-sampler-0.1.0.nshot --trust my-lab.pub\n          \
                         nshot plugin install oci://registry.example.org/my-lab/my-sampler:0.1.0 --trust RWQ…\n          \
+                        nshot plugin install --upgrade my-lab/my-sampler\n          \
                         nshot plugin install --from-lock runs/first-run/lock.json"
 )]
 pub(in crate::cli) struct Arguments {
-    /// A package file, or its https:// or oci:// address; of a repository the newest version.
+    /// A package file, or its https:// or oci:// address; of a repository the newest version. With `--upgrade` also
+    /// GROUP/PLUGIN: what is installed and came from a registry, whose newest version is taken.
     #[arg(value_name = "FILE|URL|oci://…", required_unless_present = "from_lock")]
     source: Option<String>,
     /// Install the plugins of a run's lock: those very files, from where its user had them.
     #[arg(long, value_name = "LOCK", conflicts_with_all = ["source", "upgrade", "older"])]
     from_lock: Option<PathBuf>,
-    /// Remove the older versions of the plugin.
+    /// Remove the older versions of the plugin once the new one is there.
     #[arg(long, conflicts_with = "older")]
     upgrade: bool,
     /// Install it although a newer version is installed.
@@ -52,18 +55,31 @@ pub(super) fn main(arguments: &Arguments) -> Result<()> {
         }
         return Ok(());
     }
-    let source = Source::parse(arguments.source.as_deref().unwrap_or_default())?;
-    let fetched = source.fetch(&client)?;
+    let source = arguments.source.as_deref().unwrap_or_default();
+    let fetched = match packages::installed_name(source).filter(|_| upgrade) {
+        None => Source::parse(source)?.fetch(&client)?,
+        Some((group, plugin)) => match packages::offer(&shelf, group, plugin, &client)? {
+            Offer::Newer(fetched) => fetched,
+            Offer::Newest { plugin, repository, removed } => {
+                were_removed(&removed);
+                return output::print(&format!("{plugin}: the newest version of `{repository}`\n"));
+            }
+        },
+    };
     let outcome = packages::install(&mut shelf, &fetched, &options)?;
     let Outcome { installed, was_there, is_new_key, removed } = outcome;
     let info = &installed.info;
     remembered(is_new_key.then_some(&info.group));
-    for version in removed {
-        output::say(&format!("removed {version}"));
-    }
+    were_removed(&removed);
     let how = if was_there { "was installed already" } else { "installed" };
     let names: Vec<String> = info.components.iter().map(|c| format!("{} `{}`", c.kind, c.name)).collect();
     output::print(&format!("{}: {how}; {}\n", info.title(), names.join(", ")))
+}
+
+fn were_removed(versions: &[Version]) {
+    for version in versions {
+        output::say(&format!("removed {version}"));
+    }
 }
 
 fn remembered(group: Option<&str>) {
