@@ -24,7 +24,7 @@ template <typename T>
 struct WinogradKernels {
     // Channels come in multiples of this.
     int64_t lanes;
-    // Numbers that a call of `forward` or `weight` needs to work with; 64 bytes wide places make it faster.
+    // Numbers that `forward` and `weight` need to work with; faster where they begin at a multiple of 64 bytes.
     int64_t (*scratch)(const Winograd& geometry);
     // U from the filters `[3, 3, inputs, outputs]`; and back, from the gradient of U to that of the filters.
     void (*filters)(const T* filters, int64_t inputs, int64_t outputs, T* u);
