@@ -1,7 +1,7 @@
 //! A batch of the data on the device.
 
 use nshot_data::{Batch, Pixels};
-use nshot_torch::{Device, Precision, Tensor};
+use nshot_torch::{Device, HostBatch, Precision, Tensor};
 
 use crate::failure::Result;
 
@@ -15,17 +15,25 @@ pub struct DeviceBatch {
     pub images: u64,
 }
 
+/// A batch, whose pixels are in the order `[N, H, W, C]`, from where the device can fetch it.
+///
+/// # Errors
+/// A batch that contradicts itself.
+pub fn host_batch(batch: &Batch, device: Device) -> Result<HostBatch> {
+    let (labels, shape) = (&batch.labels, batch.shape);
+    Ok(match &batch.images {
+        Pixels::F32(pixels) => HostBatch::new(pixels, labels, shape, true, device)?,
+        Pixels::F64(pixels) => HostBatch::new(pixels, labels, shape, true, device)?,
+    })
+}
+
 impl DeviceBatch {
-    /// Copies a batch, whose pixels are in the order `[N, H, W, C]`.
+    /// Sends a batch to the device, without waiting for it.
     ///
     /// # Errors
     /// The device fails.
-    pub fn new(batch: &Batch, device: Device, precision: Precision) -> Result<Self> {
-        let image = match &batch.images {
-            Pixels::F32(pixels) => nshot_torch::images(pixels, batch.shape, true, device, precision)?,
-            Pixels::F64(pixels) => nshot_torch::images(pixels, batch.shape, true, device, precision)?,
-        };
-        let label = nshot_torch::labels(&batch.labels, device)?;
-        Ok(Self { image, label, images: batch.labels.len() as u64 })
+    pub fn new(batch: &HostBatch, device: Device, precision: Precision) -> Result<Self> {
+        let (image, label) = batch.upload(device, precision)?;
+        Ok(Self { image, label, images: batch.len() as u64 })
     }
 }

@@ -11,15 +11,18 @@ use crate::error::{Error, Result};
 /// Batches that one thread may be ahead.
 const AHEAD: usize = 3;
 
+/// What is made of a batch before it is served.
+type Prepare<T> = Arc<dyn Fn(Batch) -> T + Send + Sync>;
+
 /// An iterator over training batches from any (epoch, batch) on to the end of the last epoch.
 ///
-/// It gives what [`Data::batch`] gives, in the same order, however many threads there are. After an
-/// error it ends. Dropping it stops and joins its threads.
-#[derive(Debug)]
-pub struct Prefetch {
+/// It gives what [`Data::batch`] gives, or what is made of it, in the same order, however many threads there are. After
+/// an error it ends. Dropping it stops and joins its threads.
+pub struct Prefetch<T = Batch> {
     walk: Walk,
+    prepare: Prepare<T>,
     /// Thread k prepares every so many-th batch, from the k-th on; they are asked in turn.
-    workers: Vec<Worker>,
+    workers: Vec<Worker<T>>,
     turn: usize,
 }
 
@@ -34,10 +37,9 @@ struct Walk {
     epochs: usize,
 }
 
-#[derive(Debug)]
-struct Worker {
+struct Worker<T> {
     /// None once the iterator is being dropped.
-    batches: Option<Receiver<Result<Batch>>>,
+    batches: Option<Receiver<Result<T>>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -54,13 +56,28 @@ impl Prefetch {
         epochs: usize,
         threads: usize,
     ) -> Self {
+        Self::prepared(data, seeds, layout, from, epochs, threads, |batch| batch)
+    }
+}
+
+impl<T: Send + 'static> Prefetch<T> {
+    /// As [`Prefetch::new`]; the threads make of each batch what `prepare` says.
+    pub fn prepared(
+        data: Arc<Data>,
+        seeds: Seeds,
+        layout: Layout,
+        from: (usize, usize),
+        epochs: usize,
+        threads: usize,
+        prepare: impl Fn(Batch) -> T + Send + Sync + 'static,
+    ) -> Self {
         let mut walk = Walk { data, seeds, layout, epoch: from.0, index: from.1, epochs };
         walk.forward(0);
-        let mut prefetch = Self { walk, workers: Vec::new(), turn: 0 };
+        let mut prefetch = Self { walk, prepare: Arc::new(prepare), workers: Vec::new(), turn: 0 };
         for first in 0..threads {
             let mut own = prefetch.walk.clone();
             own.forward(first);
-            let Ok(worker) = Worker::start(own, threads) else {
+            let Ok(worker) = Worker::start(own, threads, Arc::clone(&prefetch.prepare)) else {
                 prefetch.workers.clear();
                 break;
             };
@@ -70,16 +87,16 @@ impl Prefetch {
     }
 }
 
-impl Iterator for Prefetch {
-    type Item = Result<Batch>;
+impl<T> Iterator for Prefetch<T> {
+    type Item = Result<T>;
 
-    fn next(&mut self) -> Option<Result<Batch>> {
+    fn next(&mut self) -> Option<Result<T>> {
         if self.walk.ended() {
             return None;
         }
         let (epoch, index) = (self.walk.epoch, self.walk.index);
         let batch = match self.workers.get(self.turn) {
-            None => self.walk.batch(),
+            None => self.walk.batch().map(|batch| (self.prepare)(batch)),
             Some(worker) => {
                 let received = worker.batches.as_ref().and_then(|batches| batches.recv().ok());
                 received.unwrap_or(Err(Error::WorkerStopped { epoch, index }))
@@ -111,11 +128,11 @@ impl Walk {
     }
 }
 
-impl Worker {
-    fn start(mut walk: Walk, stride: usize) -> std::io::Result<Self> {
+impl<T: Send + 'static> Worker<T> {
+    fn start(mut walk: Walk, stride: usize, prepare: Prepare<T>) -> std::io::Result<Self> {
         let (sender, batches) = sync_channel(AHEAD);
         let thread = Builder::new().name("nshot-data".to_owned()).spawn(move || {
-            while !walk.ended() && sender.send(walk.batch()).is_ok() {
+            while !walk.ended() && sender.send(walk.batch().map(&*prepare)).is_ok() {
                 walk.forward(stride);
             }
         })?;
@@ -123,7 +140,7 @@ impl Worker {
     }
 }
 
-impl Drop for Worker {
+impl<T> Drop for Worker<T> {
     fn drop(&mut self) {
         // Without a receiver the thread's next send fails, and it ends.
         self.batches = None;

@@ -46,6 +46,7 @@ mod ops;
 mod parameters;
 mod plan;
 mod program;
+mod segments;
 mod shape;
 mod usage;
 mod value;

@@ -1,6 +1,6 @@
 //! Search spaces: the extremes and many random architectures, described, counted, and run in libtorch.
 
-use nshot_torch::{Device, Gradients, ParameterStore, Pass, Precision};
+use nshot_torch::{Device, Gradients, HostBatch, ParameterStore, Pass, Precision};
 
 use super::drive::{self, watch};
 use super::ground::{self, Case};
@@ -225,9 +225,9 @@ fn values(space: &Space, pool: &[Architecture]) -> Result<String, Ended> {
     let [c, h, w] = space.task().input_shape.map(|size| size as usize);
     let mut stream = ground::random(2);
     let pixels: Vec<f32> = (0..IMAGES * c * h * w).map(|_| stream.f64() as f32 * 2.0 - 1.0).collect();
-    let image = nshot_torch::images(&pixels, [IMAGES, c, h, w], false, store.device(), store.precision())?;
+    let batch = HostBatch::new(&pixels, &[0; IMAGES], [IMAGES, c, h, w], false, store.device())?;
+    let (image, labels) = batch.upload(store.device(), store.precision())?;
     let progress = nshot_torch::scalar(0.5, store.device(), store.precision())?;
-    let labels = nshot_torch::labels(&[0; IMAGES], store.device())?;
     let inputs = [("image", &image), ("progress", &progress)];
     let training = Pass { training: true, ..Pass::evaluation() };
     for (index, architecture) in pool.iter().enumerate() {

@@ -84,6 +84,13 @@ pub struct TrainConfig {
     /// What happens to parameters that a step does not reach. Default: `skip`.
     #[serde(default)]
     pub inactive: Inactive,
+    /// The narrower type in which convolutions and linear layers train. Default: `run.dtype`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub autocast: Option<Autocast>,
+    /// The backward pass computes most activations again instead of keeping them: the same numbers, less memory, more
+    /// time. Default: no.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub recompute: bool,
     /// Initial weights from a file. Default: drawn from `seed.init`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub init_from: Option<InitFrom>,
@@ -96,6 +103,15 @@ pub struct TrainConfig {
     /// Steps between two checkpoints. Default: an epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoint_every: Option<u64>,
+}
+
+/// A narrower type for some operations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Autocast {
+    /// Convolutions and linear layers round their inputs and weights to bfloat16, and their gradients. Weights, their
+    /// updates, norms, losses and rankings stay in float32.
+    Bfloat16,
 }
 
 /// What happens to parameters that a step does not reach.

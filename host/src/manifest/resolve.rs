@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use nshot_data::Portion;
 use toml::{Table, Value};
 
-use super::config::{LARGEST_EPOCHS, LARGEST_STEPS, LARGEST_THREADS};
+use super::config::{Dtype, LARGEST_EPOCHS, LARGEST_STEPS, LARGEST_THREADS};
 use super::source::Source;
 use super::{Component, Manifest, Use};
 use crate::failure::{Failure, Result};
@@ -90,6 +90,10 @@ fn ranges(manifest: &Manifest) -> Result<(), (&'static str, String)> {
     within("train.checkpoint_every", train.checkpoint_every, 1, LARGEST_STEPS)?;
     positive("train.lr", Some(train.lr))?;
     positive("train.clip_norm", train.clip_norm)?;
+    if train.autocast.is_some() && run.dtype == Dtype::Float64 {
+        let problem = "is given, but `run.dtype` is float64; it narrows float32".to_owned();
+        return Err(("train.autocast", problem));
+    }
     let Some(rank) = &manifest.rank else { return Ok(()) };
     within("rank.subnets", rank.subnets, 1, MOST_SUBNETS)?;
     within("rank.every", Some(rank.every), 0, LARGEST_EPOCHS)?;

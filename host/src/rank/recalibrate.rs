@@ -7,7 +7,7 @@ use nshot_graph::Role;
 use nshot_torch::{ParameterStore, Pass, Tensor};
 
 use super::KEPT_BYTES;
-use crate::batch::DeviceBatch;
+use crate::batch::{DeviceBatch, host_batch};
 use crate::experiment::Experiment;
 use crate::failure::{Failure, Result};
 use crate::space::Subnet;
@@ -94,7 +94,8 @@ impl Recalibration {
 fn read(experiment: &Experiment, batches: usize) -> impl Iterator<Item = Result<Tensor>> + use<'_> {
     let threads = usize::from(batches > 0);
     let data = Arc::clone(&experiment.data);
-    let all = Prefetch::new(data, experiment.seeds(), Layout::Nhwc, (0, 0), 1, threads);
     let (device, precision) = (experiment.device, experiment.precision);
-    all.take(batches).map(move |batch| Ok(DeviceBatch::new(&batch?, device, precision)?.image))
+    let prepare = move |batch| host_batch(&batch, device);
+    let all = Prefetch::prepared(data, experiment.seeds(), Layout::Nhwc, (0, 0), 1, threads, prepare);
+    all.take(batches).map(move |batch| Ok(DeviceBatch::new(&batch??, device, precision)?.image))
 }

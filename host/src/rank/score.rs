@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::KEPT_BYTES;
 use super::recalibrate::Recalibration;
-use crate::batch::DeviceBatch;
+use crate::batch::{DeviceBatch, host_batch};
 use crate::experiment::Experiment;
 use crate::failure::{Failure, Result};
 use crate::selection::Selection;
@@ -173,5 +173,6 @@ pub fn batches(experiment: &Experiment) -> Result<impl Iterator<Item = Result<De
     let batch_size = rank.map_or(256, |rank| rank.batch_size);
     let images = rank.and_then(|rank| rank.images);
     let all = experiment.data.rank_batches(batch_size, images, Layout::Nhwc)?;
-    Ok(all.map(|batch| DeviceBatch::new(&batch?, experiment.device, experiment.precision)))
+    let (device, precision) = (experiment.device, experiment.precision);
+    Ok(all.map(move |batch| DeviceBatch::new(&host_batch(&batch?, device)?, device, precision)))
 }

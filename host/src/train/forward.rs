@@ -103,6 +103,8 @@ impl Stage {
             step: self.schedule.0 + self.step,
             path: path as u64,
             recalibrate: None,
+            recompute: experiment.manifest.train.recompute,
+            autocast: experiment.manifest.train.autocast.is_some(),
         };
         nshot_torch::record(&subnet.graph, subnet.training(), &self.store, &inputs, pass)
             .map_err(|error| experiment.space.identity().failure("describe", &error.to_string()))

@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use nshot_data::{Layout, Prefetch};
 use nshot_graph::Role;
-use nshot_torch::{Gradients, ParameterStore, Slots, Tensor, UpdateTable};
+use nshot_torch::{Gradients, HostBatch, ParameterStore, Slots, Tensor, UpdateTable};
 
 use serde_json::json;
 
 use super::forward::ForwardPass;
 use super::record::{self, Pending, Record};
-use crate::batch::DeviceBatch;
+use crate::batch::{DeviceBatch, host_batch};
 use crate::boundary::{
     OptionMark, PathPlan, PathsView, ProgressView, RunView, UpdateHost, UpdateMoment, put_scalars,
     take_scalars,
@@ -73,7 +73,7 @@ pub struct Stage {
     slots: Slots,
     ever_reached: Vec<bool>,
     groups: BTreeMap<u64, Group>,
-    batches: Prefetch,
+    batches: Prefetch<Result<HostBatch>>,
     pending: Vec<Pending>,
     outcomes: Vec<Entry>,
 }
@@ -115,7 +115,8 @@ impl Stage {
         let at = offset + step;
         let from = ((at / per_epoch as u64) as usize, (at % per_epoch as u64) as usize);
         let epochs = (offset + total).div_ceil(per_epoch as u64) as usize;
-        let data = Arc::clone(&experiment.data);
+        let (data, device) = (Arc::clone(&experiment.data), experiment.device);
+        let prepare = move |batch| host_batch(&batch, device);
         Ok(Self {
             index,
             step,
@@ -130,15 +131,17 @@ impl Stage {
             store,
             groups: state.as_ref().map(|state| state.groups.clone()).unwrap_or_default(),
             outcomes: state.map(|state| state.outcomes).unwrap_or_default(),
-            batches: Prefetch::new(data, experiment.seeds(), Layout::Nhwc, from, epochs, 1),
+            batches: Prefetch::prepared(data, experiment.seeds(), Layout::Nhwc, from, epochs, 1, prepare),
             pending: Vec::new(),
         })
     }
 
     /// The next batch, on the device.
     pub(crate) fn next_batch(&mut self) -> Result<DeviceBatch> {
-        let batch =
-            self.batches.next().ok_or_else(|| Failure::new("the training data ended before the run"))??;
+        let batch = self
+            .batches
+            .next()
+            .ok_or_else(|| Failure::new("the training data ended before the run"))???;
         DeviceBatch::new(&batch, self.store.device(), self.store.precision())
     }
 

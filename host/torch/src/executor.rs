@@ -5,8 +5,11 @@
 
 mod convolution;
 mod node;
+mod recompute;
 mod sum;
 mod tape;
+
+use std::ops::Range;
 
 use nshot_graph::{Graph, Program, ShowShape, Statistics, ValueId, Work, resolve};
 use tch::Tensor;
@@ -31,12 +34,24 @@ pub struct Pass {
     /// Takes running statistics anew, without training: each batch counts this much, 0 to 1. The plan must be one of
     /// training.
     pub recalibrate: Option<f64>,
+    /// Training: most of what the backward pass needs is computed again there, not kept. Same numbers, less memory.
+    pub recompute: bool,
+    /// Training: convolutions and linear layers compute in bfloat16, on rounded inputs and weights.
+    pub autocast: bool,
 }
 
 impl Pass {
     /// A pass without gradients.
     pub fn evaluation() -> Pass {
-        Pass { training: false, seed: 0, step: 0, path: 0, recalibrate: None }
+        Pass {
+            training: false,
+            seed: 0,
+            step: 0,
+            path: 0,
+            recalibrate: None,
+            recompute: false,
+            autocast: false,
+        }
     }
 
     /// A pass without gradients in which running statistics move towards the batch's: a batch counts as much as
@@ -67,7 +82,7 @@ pub fn forward(
 ) -> Result<Vec<(String, Tensor)>> {
     let _guard = tch::no_grad_guard();
     let mut run = Run::new(graph, program, store, inputs, pass)?;
-    run.execute()?;
+    run.execute(0..program.instructions.len())?;
     let output = |(name, id): &(String, ValueId)| Ok((name.clone(), run.value(*id)?.shallow_clone()));
     program.outputs.iter().map(output).collect()
 }
@@ -85,18 +100,19 @@ pub fn record<'a>(
 ) -> Result<Recorded<'a>> {
     let _guard = tch::no_grad_guard();
     let mut run = Run::new(graph, program, store, inputs, pass)?;
-    run.tape = Some(Vec::with_capacity(program.instructions.len()));
-    run.execute()?;
+    let segments = run.record()?;
     let outputs = program.outputs.iter().map(|(name, id)| {
         let leaf = run.value(*id)?.f_detach()?;
-        let leaf = if run.differentiable(*id, &leaf) { leaf.f_set_requires_grad(true)? } else { leaf };
+        let leaf = if run.is_trained(*id, &leaf) { leaf.f_set_requires_grad(true)? } else { leaf };
         Ok((name.clone(), leaf))
     });
     let outputs = outputs.collect::<Result<Vec<_>>>()?;
-    Ok(Recorded::new(graph, program, store, run.tape.unwrap_or_default(), outputs))
+    let context = Context { store, pass, batch: run.context.batch, again: true };
+    Ok(Recorded::new(Run::within(graph, program, &[], context), segments, outputs))
 }
 
 /// One pass through a program.
+#[derive(Debug)]
 struct Run<'a> {
     graph: &'a Graph,
     program: &'a Program,
@@ -115,13 +131,23 @@ impl<'a> Run<'a> {
         inputs: &'a [(&'a str, &'a Tensor)],
         pass: Pass,
     ) -> Result<Run<'a>> {
-        let context = Context { store, pass, batch: batch_size(graph, inputs)? };
-        let values = std::iter::repeat_with(|| None).take(graph.nodes().len()).collect();
-        Ok(Run { graph, program, inputs, context, values, tape: None })
+        let context = Context { store, pass, batch: batch_size(graph, inputs)?, again: false };
+        Ok(Run::within(graph, program, inputs, context))
     }
 
-    fn execute(&mut self) -> Result<()> {
-        for instruction in &self.program.instructions {
+    fn within(
+        graph: &'a Graph,
+        program: &'a Program,
+        inputs: &'a [(&'a str, &'a Tensor)],
+        context: Context<'a>,
+    ) -> Run<'a> {
+        let values = std::iter::repeat_with(|| None).take(graph.nodes().len()).collect();
+        Run { graph, program, inputs, context, values, tape: None }
+    }
+
+    /// Runs some of the program.
+    fn execute(&mut self, instructions: Range<usize>) -> Result<()> {
+        for instruction in &self.program.instructions[instructions] {
             let work = &instruction.work;
             let saved = self.run(work).map_err(|error| located(self.graph, work, error))?;
             if let Some(tape) = &mut self.tape {
@@ -158,9 +184,11 @@ impl<'a> Run<'a> {
 
     /// Whether a gradient of this value is wanted.
     fn differentiable(&self, id: ValueId, tensor: &Tensor) -> bool {
-        self.tape.is_some()
-            && self.program.trained.get(id as usize) == Some(&true)
-            && tensor.is_floating_point()
+        self.tape.is_some() && self.is_trained(id, tensor)
+    }
+
+    fn is_trained(&self, id: ValueId, tensor: &Tensor) -> bool {
+        self.program.trained.get(id as usize) == Some(&true) && tensor.is_floating_point()
     }
 
     /// Whether the shim's passes can be used: on the CPU, for images of the run's precision.

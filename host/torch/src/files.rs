@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, View};
 use tch::{Kind, Tensor};
 
+use crate::reads::read_bytes;
 use crate::{Result, TorchError, ffi};
 
 /// Writes named tensors (float32, float64, int64, int32, uint8) to `path`; the file appears whole or not at all.
@@ -82,10 +83,8 @@ impl Block {
             Kind::Uint8 => Dtype::U8,
             other => return Err(TorchError::invalid(format!("element type {other:?} cannot be saved"))),
         };
-        let tensor = tensor.f_detach()?.f_to_device(tch::Device::Cpu)?.f_contiguous()?;
-        let mut bytes = vec![0; tensor.numel() * kind.elt_size_in_bytes()];
-        tensor.f_copy_data_u8(&mut bytes, tensor.numel())?;
-        Ok(Block { dtype, shape: tensor.size().iter().map(|&size| size as usize).collect(), bytes })
+        let shape = tensor.size().iter().map(|&size| size as usize).collect();
+        Ok(Block { dtype, shape, bytes: read_bytes(tensor)? })
     }
 }
 

@@ -22,22 +22,22 @@ mod name_map;
 mod operations;
 mod parameters;
 mod random;
+mod reads;
 mod runtime;
 mod slots;
 mod update;
 
-pub use batch::{images, labels, scalar};
+pub use batch::{HostBatch, scalar};
 pub use device::{Device, Precision};
 pub use dispatch::{Argument, call};
 pub use error::{Result, TorchError};
 pub use executor::{Pass, Recorded, forward, record};
 pub use files::{read_tensors, write_script, write_tensors};
 pub use gradients::Gradients;
-pub use losses::{
-    Score, Tally, cross_entropy, distillation, mean_squared_error, read_scalars, read_values, weighted_sum,
-};
+pub use losses::{Score, Tally, cross_entropy, distillation, mean_squared_error, weighted_sum};
 pub use name_map::NameMap;
 pub use parameters::ParameterStore;
+pub use reads::{device_reads, read_scalars, read_values};
 pub use runtime::{Versions, initialise, versions};
 pub use slots::{SlotInit, Slots};
 pub use tch::Tensor;

@@ -2,7 +2,7 @@
 
 use tch::{Kind, Reduction, Tensor};
 
-use crate::{Device, Result, TorchError};
+use crate::{Device, Result, TorchError, read_scalars};
 
 /// Mean cross-entropy of logits `[N, K]` against labels `[N]` (int64), with label smoothing in `[0, 1]`.
 ///
@@ -119,33 +119,8 @@ impl Tally {
 
     /// Reads the numbers; waits for the device.
     pub fn read(&self) -> Result<Score> {
-        Ok(Score {
-            correct: self.correct.f_int64_value(&[])? as u64,
-            nll: self.likelihood.f_double_value(&[])?,
-            images: self.images,
-        })
+        // Counts of images are whole in float64 as well.
+        let numbers = read_scalars(&[self.correct.shallow_clone(), self.likelihood.shallow_clone()])?;
+        Ok(Score { correct: numbers[0] as u64, nll: numbers[1], images: self.images })
     }
-}
-
-/// Reads all values of a small tensor, such as the logits of a choice; waits for the device.
-pub fn read_values(tensor: &Tensor) -> Result<Vec<f64>> {
-    let flat = tensor.f_detach()?.f_to_kind(Kind::Double)?.f_to_device(tch::Device::Cpu)?.f_reshape([-1])?;
-    let mut values = vec![0.0; flat.numel()];
-    flat.f_copy_data(&mut values, flat.numel())?;
-    Ok(values)
-}
-
-/// Reads scalars that were kept on the device (losses, norms) in one transfer.
-pub fn read_scalars(scalars: &[Tensor]) -> Result<Vec<f64>> {
-    if scalars.is_empty() {
-        return Ok(Vec::new());
-    }
-    let flat = scalars
-        .iter()
-        .map(|t| Ok(t.f_detach()?.f_to_kind(Kind::Double)?.f_reshape([])?))
-        .collect::<Result<Vec<_>>>()?;
-    let stacked = Tensor::f_stack(&flat, 0)?.f_to_device(tch::Device::Cpu)?;
-    let mut values = vec![0.0; flat.len()];
-    stacked.f_copy_data(&mut values, flat.len())?;
-    Ok(values)
 }

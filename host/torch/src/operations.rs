@@ -9,11 +9,14 @@ use crate::dispatch::{Argument, call_pure, single};
 use crate::{ParameterStore, Pass, Result, TorchError, random};
 
 /// What all operations of one pass share.
+#[derive(Debug)]
 pub(crate) struct Context<'a> {
     pub(crate) store: &'a ParameterStore,
     pub(crate) pass: Pass,
     /// Images in the batch: the `N` of shapes.
     pub(crate) batch: i64,
+    /// A segment of a pass that is done for the second time: running statistics have moved already.
+    pub(crate) again: bool,
 }
 
 impl Context<'_> {
@@ -27,6 +30,16 @@ impl Context<'_> {
     pub(crate) fn filled(&self, node: &Node, value: f64) -> Result<Tensor> {
         let options = (self.store.precision().kind(), self.store.device().tch());
         Ok(Tensor::f_full(self.sizes(node)?, value, options)?)
+    }
+
+    /// What a convolution or a linear layer takes for `tensor`.
+    pub(crate) fn cast(&self, tensor: &Tensor) -> Result<Tensor> {
+        if self.pass.autocast { Ok(tensor.f_to_kind(Kind::BFloat16)?) } else { Ok(tensor.shallow_clone()) }
+    }
+
+    /// What others take of what a convolution or a linear layer made.
+    pub(crate) fn cast_back(&self, made: Tensor) -> Result<Tensor> {
+        if self.pass.autocast { Ok(made.f_to_kind(self.store.precision().kind())?) } else { Ok(made) }
     }
 
     /// Runs `draw` with libtorch's generator at the seed that belongs to this node in this pass.
@@ -70,7 +83,10 @@ pub(crate) fn compute(node: &Node, inputs: &[&Tensor], context: &Context<'_>) ->
             nth(0)?.f_max_pool2d(&kernel[..], &stride[..], &padding[..], &dilation[..], *ceil_mode)?
         }
         Op::GlobalAvgPool => nth(0)?.f_mean_dim(&[2i64, 3][..], false, None::<Kind>)?,
-        Op::Linear => nth(0)?.f_linear(nth(1)?, optional(2))?,
+        Op::Linear => {
+            let bias = optional(2).map(|bias| context.cast(bias)).transpose()?;
+            context.cast_back(context.cast(nth(0)?)?.f_linear(&context.cast(nth(1)?)?, bias)?)?
+        }
         Op::Add => add(node, inputs, context)?,
         Op::Mul => nth(0)?.f_mul(nth(1)?)?,
         Op::Cat { dim } => Tensor::f_cat(inputs, *dim as i64)?,
@@ -103,7 +119,8 @@ pub(crate) fn batch_norm(op: &Op, inputs: &[&Tensor], context: &Context<'_>) -> 
     let x = rest.next().ok_or_else(|| TorchError::invalid("input 0 is missing"))?;
     let (weight, bias) = if *affine { (rest.next(), rest.next()) } else { (None, None) };
     let (mean, var) = if *running { (rest.next(), rest.next()) } else { (None, None) };
-    let (mean, var) = if *statistics == Statistics::Running { (mean, var) } else { (None, None) };
+    let moves = *statistics == Statistics::Running && !context.again;
+    let (mean, var) = if moves { (mean, var) } else { (None, None) };
     let pass = &context.pass;
     let (own, momentum) = (pass.uses_batch(*statistics), pass.recalibrate.unwrap_or(*momentum));
     Ok(x.f_batch_norm(weight, bias, mean, var, own, momentum, *eps, true)?)

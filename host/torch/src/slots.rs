@@ -8,6 +8,7 @@ use tch::{Kind, Tensor};
 use crate::files::{TensorFile, kind_of, sizes, to_tensor, write_tensors};
 use crate::gradients::global_norm;
 use crate::parameters::listed;
+use crate::reads::read_counts;
 use crate::{ParameterStore, Result, TorchError, dispatch, read_scalars};
 
 /// Slots of one group; each is as large as the parameters.
@@ -182,10 +183,7 @@ impl Slots {
             if sizes(view) != [store.len() as i64] || kind_of(view.dtype()) != Some(Kind::Int64) {
                 return Err(TorchError::invalid(format!("expected {} counts of type int64", store.len())));
             }
-            let mut counts = vec![0i64; store.len()];
-            tensor.f_copy_data(&mut counts, store.len())?;
-            self.slot(group, parameter, store.len())?.counts =
-                counts.iter().map(|&n| n.max(0) as u64).collect();
+            self.slot(group, parameter, store.len())?.counts = read_counts(&tensor)?;
             return Ok(());
         }
         let index = store

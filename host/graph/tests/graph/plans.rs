@@ -225,3 +225,26 @@ fn cells_that_are_the_same_network_have_one_key() {
         .collect();
     assert_eq!(keys.len(), 7_810);
 }
+
+#[test]
+fn segments_begin_with_parameters_and_hold_less() {
+    let size = Size { channels: 2, cells: 3, side: 8, affine: false };
+    let (_, graph) = network(size, [3, 2, 3, 4, 1, 3]);
+    let program = Program::new(&graph, &graph.plan(Mode::Training));
+    let segments = program.segments(&graph);
+    assert!(segments.len() >= 4 && segments[0] == 0 && segments.is_sorted_by(|a, b| a < b), "{segments:?}");
+    let fetched = |value: &ValueId| matches!(graph.node(*value).op, Op::Input { .. } | Op::Parameter { .. });
+    let (first, rest) = program.instructions.split_at(segments[1]);
+    assert!(first.iter().all(|instruction| instruction.work.values().iter().all(fetched)));
+    assert!(!rest.iter().any(|instruction| instruction.work.values().iter().any(fetched)));
+    let numbers = |from: usize, to: usize| -> i64 {
+        let made = program.instructions[from..to].iter().flat_map(|instruction| instruction.work.values());
+        made.filter(|value| !fetched(value))
+            .map(|id| graph.node(id).shape.iter().product::<i64>().abs())
+            .sum()
+    };
+    let end = program.instructions.len();
+    let ends = segments.iter().skip(1).copied().chain([end]);
+    let greatest = segments.iter().zip(ends).map(|(&from, to)| numbers(from, to)).max().unwrap();
+    assert!(2 * greatest < numbers(0, end), "{greatest} of {}", numbers(0, end));
+}

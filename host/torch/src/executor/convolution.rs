@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use nshot_graph::{Filter, Graph, Op, Program, ValueId, Work};
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use super::tape::{Gradients, Saved};
 use super::{Run, foreign};
@@ -30,15 +30,18 @@ impl Run<'_> {
         else {
             return Err(foreign());
         };
-        let x = self.value(input)?.shallow_clone();
-        let weight = self.side_by_side(filters.iter().map(|filter| filter.weight))?;
-        let bias = match first.bias {
-            None => None,
-            Some(_) => Some(self.side_by_side(filters.iter().filter_map(|filter| filter.bias))?),
+        let x = self.context.cast(self.value(input)?)?;
+        let weight = self.context.cast(&self.side_by_side(filters.iter().map(|filter| filter.weight))?)?;
+        let bias = if first.bias.is_some() {
+            let bias = self.side_by_side(filters.iter().filter_map(|filter| filter.bias))?;
+            Some(self.context.cast(&bias)?)
+        } else {
+            None
         };
         let window = Window { stride, padding, other: dilation };
         let made =
             fused::convolution(&x, &weight, bias.as_ref(), window, groups).map_err(TorchError::Torch)?;
+        let made = self.context.cast_back(made)?;
         let mut channel = 0;
         for filter in filters {
             let channels = self.value(filter.weight)?.size().first().copied().unwrap_or(0);
@@ -79,7 +82,14 @@ impl SavedConvolution {
             any(&|filter| gradients.wants(filter.weight)),
             any(&|filter| filter.bias.is_some_and(|bias| gradients.wants(bias))),
         ];
+        let (precise, cast) = (gradient.f_kind()?, self.x.f_kind()?);
+        let gradient = if precise == cast { gradient } else { gradient.f_to_kind(cast)? };
+        let back = |found: Option<Tensor>| match found {
+            Some(found) if precise != cast => found.f_to_kind(precise).map(Some),
+            found => Ok(found),
+        };
         let [x, weight, bias] = self.gradients_by(&gradient, wanted)?;
+        let (x, weight, bias) = (back(x)?, back(weight)?, back(bias)?);
         if let Some(x) = x {
             gradients.add(self.input, x, true);
         }
@@ -125,7 +135,8 @@ impl SavedConvolution {
     fn depthwise_kernel(&self) -> Option<[i64; 2]> {
         match self.weight.size()[..] {
             [channels, 1, height, width] if channels == self.groups && channels > 1 => {
-                let fused = self.weight.device() == tch::Device::Cpu && self.x.numel() > 0;
+                let precise = matches!(self.x.f_kind(), Ok(Kind::Float | Kind::Double));
+                let fused = precise && self.weight.device() == tch::Device::Cpu && self.x.numel() > 0;
                 fused.then_some([height, width])
             }
             _ => None,

@@ -85,7 +85,7 @@ impl Run<'_> {
         let (pass, at) = (&self.context.pass, 1 + 2 * usize::from(affine));
         let given = !pass.uses_batch(statistics);
         // Statistics of the batch move the running ones only where those are in use.
-        let running = running && statistics == nshot_graph::Statistics::Running;
+        let running = running && statistics == nshot_graph::Statistics::Running && !self.context.again;
         let norm = Norm {
             affine: if affine { Some((input(1)?, input(2)?)) } else { None },
             running: if running { Some((input(at)?, input(at + 1)?)) } else { None },

@@ -5,8 +5,9 @@ use tch::Tensor;
 
 use super::convolution::{Rooms, SavedConvolution};
 use super::node::{SavedGraph, SavedPool};
+use super::recompute::Segment;
 use super::sum::SavedSum;
-use super::{foreign, located};
+use super::{Run, foreign, located};
 use crate::ffi::fused;
 use crate::{ParameterStore, Result, TorchError};
 
@@ -25,22 +26,15 @@ pub(super) enum Saved {
 /// A forward pass that can be followed back once.
 #[derive(Debug)]
 pub struct Recorded<'a> {
-    graph: &'a Graph,
-    program: &'a Program,
-    store: &'a ParameterStore,
-    tape: Vec<Saved>,
+    /// Computes segments again.
+    run: Run<'a>,
+    segments: Vec<Segment>,
     outputs: Vec<(String, Tensor)>,
 }
 
 impl<'a> Recorded<'a> {
-    pub(super) fn new(
-        graph: &'a Graph,
-        program: &'a Program,
-        store: &'a ParameterStore,
-        tape: Vec<Saved>,
-        outputs: Vec<(String, Tensor)>,
-    ) -> Self {
-        Self { graph, program, store, tape, outputs }
+    pub(super) fn new(run: Run<'a>, segments: Vec<Segment>, outputs: Vec<(String, Tensor)>) -> Self {
+        Self { run, segments, outputs }
     }
 
     /// The outputs by name.
@@ -53,7 +47,7 @@ impl<'a> Recorded<'a> {
     ///
     /// # Errors
     /// A loss that is not a scalar, or what libtorch refuses.
-    pub fn backward(self, loss: &Tensor) -> Result<()> {
+    pub fn backward(mut self, loss: &Tensor) -> Result<()> {
         if loss.numel() != 1 {
             return Err(TorchError::invalid(format!(
                 "a loss is a scalar, found the shape {:?}",
@@ -65,18 +59,21 @@ impl<'a> Recorded<'a> {
         }
         loss.f_backward()?;
         let _guard = tch::no_grad_guard();
-        let mut gradients = Gradients::new(self.graph, self.program);
-        for ((_, id), (_, leaf)) in self.program.outputs.iter().zip(&self.outputs) {
+        let Run { graph, program, .. } = self.run;
+        let mut gradients = Gradients::new(graph, program);
+        for ((_, id), (_, leaf)) in program.outputs.iter().zip(&self.outputs) {
             let gradient = leaf.f_grad()?;
             if gradient.defined() {
                 gradients.add(*id, gradient, true);
             }
         }
         drop(self.outputs);
-        for (saved, instruction) in self.tape.into_iter().zip(&self.program.instructions).rev() {
-            saved
-                .backward(&mut gradients, self.store)
-                .map_err(|error| located(self.graph, &instruction.work, error))?;
+        for segment in self.segments.into_iter().rev() {
+            for (index, saved) in self.run.taped(segment)?.into_iter().rev() {
+                saved
+                    .backward(&mut gradients, self.run.context.store)
+                    .map_err(|error| located(graph, &program.instructions[index].work, error))?;
+            }
         }
         Ok(())
     }

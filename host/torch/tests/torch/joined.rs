@@ -1,7 +1,7 @@
 //! Joined work and passes of the shim's own against libtorch's operations one by one, in float64.
 
 use nshot_graph::{Builder, Graph, Mode, Parameters, Program, Role, Value, ValueId, Work};
-use nshot_torch::{Gradients, ParameterStore, Tensor, record};
+use nshot_torch::{Gradients, ParameterStore, Pass, Tensor, record};
 use tch::Kind;
 
 use crate::networks::{Size, parameters, subnet};
@@ -9,8 +9,17 @@ use crate::support::{TRAINING, assert_close, graph, numbers, op, program, specs,
 
 /// Outputs, gradients of all parameters, and buffers after a step.
 fn step(graph: &Graph, program: &Program, parameters: &Parameters, x: &Tensor) -> Vec<Tensor> {
-    let store: ParameterStore = store(parameters);
-    let run = record(graph, program, &store, &[("image", x)], TRAINING).unwrap();
+    step_in(graph, program, store(parameters), x, TRAINING)
+}
+
+pub(crate) fn step_in(
+    graph: &Graph,
+    program: &Program,
+    store: ParameterStore,
+    x: &Tensor,
+    pass: Pass,
+) -> Vec<Tensor> {
+    let run = record(graph, program, &store, &[("image", x)], pass).unwrap();
     let y = run.outputs()[0].1.shallow_clone();
     let weights = (numbers(&y.size()) + 0.3) * (y.detach() + 1.0);
     run.backward(&((&y * weights).sum(Kind::Double) + (&y * &y).sum(Kind::Double))).unwrap();
@@ -55,7 +64,7 @@ fn conv(b: &mut Builder<'_>, x: ValueId, name: &str, stride: i64) -> ValueId {
 }
 
 /// Three convolutions of one image by a norm each: affine with running statistics, and without.
-fn branches(running: bool) -> (Parameters, Graph) {
+pub(crate) fn branches(running: bool) -> (Parameters, Graph) {
     let mut list: Vec<(String, Vec<i64>, Role)> = Vec::new();
     for (name, out) in [("a", 4), ("b", 9), ("c", 4)] {
         list.push((format!("{name}.weight"), vec![out, 3, 3, 3], Role::Weight));

@@ -1,6 +1,8 @@
 //! Tests against libtorch itself: one binary, as linking it takes long.
 #![allow(clippy::unwrap_used)]
+#![allow(clippy::disallowed_methods, reason = "tests look at values")]
 
+mod cheaper;
 mod convolution;
 mod dispatch;
 mod files;

@@ -1,6 +1,6 @@
 //! Devices, settings of the process, batches.
 
-use nshot_torch::{Device, Precision, images, initialise, labels, scalar, versions};
+use nshot_torch::{Device, HostBatch, Precision, initialise, read_values, scalar, versions};
 
 use crate::support::{assert_close, texts};
 
@@ -34,11 +34,12 @@ fn batches_in_either_order_are_equal() {
         let (n, c, at) = (i / 12, i / 4 % 3, i % 4);
         pixels[n * 12 + at * 3 + c] = *value;
     }
-    let make = |values: &[f32], last| images(values, [2, 3, 2, 2], last, Device::Cpu, Precision::Float64);
-    let (a, b) = (make(&planes, false).unwrap(), make(&pixels, true).unwrap());
+    let host = |values: &[f32], last| HostBatch::new(values, &[4, 2], [2, 3, 2, 2], last, Device::Cpu);
+    let make = |values, last| host(values, last).unwrap().upload(Device::Cpu, Precision::Float64).unwrap();
+    let ((a, labels), (b, _)) = (make(&planes, false), make(&pixels, true));
     assert_close(&a, &b, 0.0);
     assert_eq!((a.stride(), b.stride()), (vec![12, 1, 6, 3], vec![12, 1, 6, 3]));
-    texts(&make(&planes[1..], false).unwrap_err(), &["[2, 3, 2, 2]", "23 values"]);
-    assert_eq!(labels(&[4, 2], Device::Cpu).unwrap().int64_value(&[1]), 2);
+    texts(&host(&planes[1..], false).unwrap_err(), &["[2, 3, 2, 2]", "23 values and 2 labels"]);
+    assert_eq!(read_values(&labels).unwrap(), [4.0, 2.0]);
     assert_eq!(scalar(0.5, Device::Cpu, Precision::Float32).unwrap().size(), Vec::<i64>::new());
 }

@@ -7,7 +7,8 @@ use nshot_graph::{
 use nshot_torch::{Device, ParameterStore, Pass, Precision, Tensor, forward};
 use tch::Kind;
 
-pub(crate) const TRAINING: Pass = Pass { training: true, seed: 3, step: 5, path: 0, recalibrate: None };
+pub(crate) const TRAINING: Pass =
+    Pass { training: true, seed: 3, step: 5, path: 0, recalibrate: None, recompute: false, autocast: false };
 
 pub(crate) fn specs(list: &[(&str, &[i64], Role)]) -> Parameters {
     let mut parameters = Parameters::new();
