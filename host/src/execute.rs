@@ -233,7 +233,9 @@ fn train_and_rank(
     let done = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.state.run_step);
     output.directory().write_status(&Status::running(done, experiment.steps()))?;
     let mut progress = Progress::start_at("train", done, experiment.steps(), options.quiet);
+    let reads = nshot_torch::device_reads();
     let (end, figures) = train::train(experiment, output, checkpoint, &mut progress)?;
+    let device_reads = nshot_torch::device_reads() - reads;
     progress.finish(&trained_line(&figures));
     if let End::Stopped(signal) = end {
         return Ok(Outcome::Stopped(signal));
@@ -266,6 +268,7 @@ fn train_and_rank(
         ranking_seconds: ranking,
         total_seconds: started.elapsed().as_secs_f64(),
         peak_memory: report::peak_memory(),
+        device_reads,
         ranked: scores.len(),
         best: Score::best(scores, top),
         comparisons,

@@ -35,6 +35,8 @@ pub struct Report {
     /// The most memory that the last process held, in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peak_memory: Option<u64>,
+    /// How often this process fetched numbers from the device while it trained, for checkpoints too.
+    pub device_reads: u64,
     /// Subnets that were ranked.
     pub ranked: usize,
     /// The best of them, best first.

@@ -35,6 +35,10 @@ pub struct Options {
     pub directory: Option<PathBuf>,
     /// Keys of every run's manifest that are set.
     pub overrides: Vec<(String, String)>,
+    /// Only these methods; all if there are none.
+    pub methods: Vec<String>,
+    /// Only these seeds; all if there are none.
+    pub seeds: Vec<u64>,
     /// Locks: what the runs are made of is in one of them. Without any, what the manifest finds.
     pub locked: Vec<PathBuf>,
     /// Runs beside each other; by default as many as there are processors for each run's threads.
@@ -72,7 +76,8 @@ impl Run {
 /// # Errors
 /// The manifest is wrong, its folder holds runs of other settings, or a run failed; then the others were done.
 pub fn sweep(path: &Path, options: &Options) -> Result<Ending> {
-    let sweep = Sweep::load(path, &options.overrides)?;
+    let mut sweep = Sweep::load(path, &options.overrides)?;
+    sweep.keep_only(&options.methods, &options.seeds)?;
     let folder = options.directory.clone().unwrap_or_else(|| sweep.directory.clone());
     let mut runs = sweep.runs(&folder)?;
     let locks: Vec<Lock> = options.locked.iter().map(|path| Lock::read(path)).collect::<Result<_>>()?;

@@ -36,6 +36,7 @@ mod abi_next;
 mod bad_manifest;
 mod bad_plugin;
 mod bad_plugin_file;
+mod cheaper;
 mod documentation;
 mod endless_call;
 mod example_plugins;

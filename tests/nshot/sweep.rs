@@ -237,3 +237,23 @@ fn bad_matrices_are_refused() {
         "method `b`",
     );
 }
+
+#[test]
+fn a_sweep_of_some_methods_and_seeds() {
+    let bench = bench(&format!("{MATRIX}seeds = [1, 2]\n"));
+    let only = bench.nshot(&[&SWEEP[..], &["--method", "slow", "--seed", "2", "--json"]].concat()).ok();
+    let table: Value = serde_json::from_str(&only.stdout).unwrap();
+    assert_eq!(table["methods"].as_array().unwrap().len(), 1, "{table}");
+    assert_eq!(figure(&table, "slow", "final loss")["values"][0][0], 2);
+    assert!(bench.path("sweep/slow-seed-2/report.json").exists());
+    assert!(!bench.path("sweep/slow-seed-1").exists() && !bench.path("sweep/plain-seed-0").exists());
+    for (arguments, said) in [
+        (["--method", "fast"], "`--method fast`: expected one of plain, slow"),
+        (["--seed", "7"], "`--seed 7`: expected one of 0, 1, 2"),
+    ] {
+        let refused = bench.nshot(&[&SWEEP[..], &arguments].concat());
+        assert!(refused.error(2).contains(said), "{}", refused.stderr);
+    }
+    let none = bench.nshot(&[&SWEEP[..], &["--method", "plain", "--seed", "2"]].concat());
+    assert!(none.error(2).contains("expected one of 0, 1"), "{}", none.stderr);
+}

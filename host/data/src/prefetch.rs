@@ -181,6 +181,17 @@ mod tests {
     }
 
     #[test]
+    fn what_is_made_of_batches_comes_in_their_order() {
+        let data = data();
+        for threads in 0..=2 {
+            let place = |batch: Batch| (batch.epoch, batch.index);
+            let made = Prefetch::prepared(data.clone(), SEEDS, Layout::Nhwc, (0, 4), 2, threads, place);
+            let made: Vec<_> = made.map(|place| place.unwrap()).collect();
+            assert_eq!(made[..3], [(0, 4), (0, 5), (1, 0)]);
+        }
+    }
+
+    #[test]
     fn it_starts_anywhere() {
         let data = data();
         let plain = fetched(&data, (0, 0), 3, 0);

@@ -14,10 +14,17 @@ use super::{Outcome, manifest};
 /// process of its own with its own run directory. A run that fails is kept apart. Given again, the command does what is
 /// not done yet.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:  nshot sweep examples/table1-mini.toml --jobs 2")]
+#[command(after_help = "Examples:\n  nshot sweep examples/table1-mini.toml --jobs 2\n  \
+    nshot sweep examples/table1-mini.toml --method spos --method spos-calr --seed 0 --directory sweeps/first")]
 pub(super) struct Arguments {
     #[command(flatten)]
     from: manifest::Arguments,
+    /// Only this method, as if the matrix had no others. May be repeated.
+    #[arg(long, value_name = "NAME")]
+    method: Vec<String>,
+    /// Only this seed, as if the matrix had no others. May be repeated.
+    #[arg(long, value_name = "N")]
+    seed: Vec<u64>,
     /// The folder of the runs. Default: `sweeps/NAME`.
     #[arg(long, value_name = "DIR")]
     directory: Option<PathBuf>,
@@ -53,6 +60,8 @@ pub(super) fn main(arguments: &Arguments) -> Outcome {
     let options = sweep::Options {
         directory: arguments.directory.clone(),
         overrides: arguments.from.overrides.clone(),
+        methods: arguments.method.clone(),
+        seeds: arguments.seed.clone(),
         locked: arguments.locked.clone(),
         jobs: arguments.jobs.map(usize::from),
         dry_run: arguments.from.dry_run,

@@ -76,7 +76,7 @@ fn the_resolved_form_is_the_same_manifest() {
         scheduler.use = "constant"
         optimizer.use = "sgd@>=1, <3"
         state = { use = "momentum-separation" }
-        train = { steps = 5, lr = 1, clip_norm = 5, inactive = "decay", stop_after = 3,
+        train = { steps = 5, lr = 1, clip_norm = 5, inactive = "decay", stop_after = 3, recompute = true,
                   init_from = { file = "w.safetensors", map = { "weight." = "" } } }
         rank = { architectures = "list.txt" }
         search.use = "evolution"

@@ -27,6 +27,9 @@ pub struct Matrix {
     /// The methods' names in the order of the file.
     #[serde(skip)]
     pub order: Vec<String>,
+    /// Seeds of which the others are left out; none are if it is empty.
+    #[serde(skip)]
+    only: Vec<u64>,
 }
 
 /// A sweep's manifest.
@@ -79,6 +82,33 @@ impl Sweep {
         Ok(Self { path: path.to_owned(), text, base, overrides: overrides.to_vec(), matrix, directory })
     }
 
+    /// Leaves other methods and seeds out; an empty list leaves none out.
+    ///
+    /// # Errors
+    /// A method that the matrix does not have, or a seed that none of the methods has.
+    pub fn keep_only(&mut self, methods: &[String], seeds: &[u64]) -> Result<()> {
+        let matrix = &mut self.matrix;
+        if let Some(unknown) = methods.iter().find(|method| !matrix.methods.contains_key(*method)) {
+            let known = matrix.order.join(", ");
+            return Err(Failure::usage(format!("`--method {unknown}`: expected one of {known}")));
+        }
+        matrix.order.retain(|method| methods.is_empty() || methods.contains(method));
+        for seed in seeds {
+            let mut all = Vec::new();
+            for method in &matrix.order {
+                all.extend(matrix.seeds_of(method).map_err(Failure::usage)?);
+            }
+            if !all.contains(seed) {
+                all.sort_unstable();
+                all.dedup();
+                let known = all.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
+                return Err(Failure::usage(format!("`--seed {seed}`: expected one of {known}")));
+            }
+        }
+        matrix.only = seeds.to_vec();
+        Ok(())
+    }
+
     /// The runs, seed by seed, so that a sweep that is stopped early has pairs.
     ///
     /// # Errors
@@ -118,9 +148,13 @@ impl Sweep {
 
 impl Matrix {
     fn seeds_of(&self, method: &str) -> Result<Vec<u64>, String> {
-        let Some(own) = self.methods[method].get("seeds") else { return Ok(self.seeds.clone()) };
-        check_seeds(Some(own)).map_err(|text| format!("`seeds` {text}"))?;
-        own.clone().try_into().map_err(|_| "`seeds` is no list of seeds".to_owned())
+        let mut seeds = self.seeds.clone();
+        if let Some(own) = self.methods[method].get("seeds") {
+            check_seeds(Some(own)).map_err(|text| format!("`seeds` {text}"))?;
+            seeds = own.clone().try_into().map_err(|_| "`seeds` is no list of seeds".to_owned())?;
+        }
+        seeds.retain(|seed| self.only.is_empty() || self.only.contains(seed));
+        Ok(seeds)
     }
 }
 
