@@ -260,38 +260,67 @@ INLINE void by_g_back(const V<T>* u, V<T>* to) {
     to[2] = half + u[3];
 }
 
+// Values of one input and LANES outputs, to and from vectors.
 template <typename T>
-void filters(const T* filters, int64_t inputs, int64_t outputs, T* u) {
-    const int64_t all = inputs * outputs;
-    for (int64_t at = 0; at < all; at += LANES<T>) {
-        V<T> half[3][4];
-        for (int i = 0; i < 3; i++) {
-            V<T> row[3];
-            for (int j = 0; j < 3; j++) row[j] = load(filters + (3 * i + j) * all + at);
-            by_g<T>(row, half[i]);
-        }
-        for (int j = 0; j < 4; j++) {
-            V<T> column[3] = {half[0][j], half[1][j], half[2][j]}, made[4];
-            by_g<T>(column, made);
-            for (int i = 0; i < 4; i++) store(u + (4 * i + j) * all + at, made[i]);
+INLINE V<T> gather(const T* from, int64_t distance) {
+    if (distance == 1) return load(from);
+    V<T> values;
+    for (int64_t lane = 0; lane < LANES<T>; lane++) values[lane] = from[lane * distance];
+    return values;
+}
+
+template <typename T>
+INLINE void scatter(T* to, int64_t distance, const V<T>& values) {
+    if (distance == 1) return store(to, values);
+    for (int64_t lane = 0; lane < LANES<T>; lane++) to[lane * distance] = values[lane];
+}
+
+template <typename T>
+void filters(Filters<const T> filters, const Winograd& w, int64_t begin, int64_t end, T* u) {
+    const int64_t all = w.inputs * w.outputs;
+    for (int64_t output = 0; output < w.outputs; output += LANES<T>) {
+        for (int64_t input = begin; input < end; input++) {
+            const T* from = filters.data + input * filters.input + output * filters.output;
+            T* to = u + input * w.outputs + output;
+            V<T> half[3][4];
+            for (int i = 0; i < 3; i++) {
+                V<T> row[3];
+                for (int j = 0; j < 3; j++)
+                    row[j] = gather(from + i * filters.row + j * filters.column, filters.output);
+                by_g<T>(row, half[i]);
+            }
+            for (int j = 0; j < 4; j++) {
+                V<T> column[3] = {half[0][j], half[1][j], half[2][j]}, made[4];
+                by_g<T>(column, made);
+                for (int i = 0; i < 4; i++) store(to + (4 * i + j) * all, made[i]);
+            }
         }
     }
 }
 
 template <typename T>
-void filters_back(const T* u, int64_t inputs, int64_t outputs, T* filters) {
-    const int64_t all = inputs * outputs;
-    for (int64_t at = 0; at < all; at += LANES<T>) {
-        V<T> half[4][3];
-        for (int i = 0; i < 4; i++) {
-            V<T> row[4];
-            for (int j = 0; j < 4; j++) row[j] = load(u + (4 * i + j) * all + at);
-            by_g_back<T>(row, half[i]);
-        }
-        for (int j = 0; j < 3; j++) {
-            V<T> column[4] = {half[0][j], half[1][j], half[2][j], half[3][j]}, made[3];
-            by_g_back<T>(column, made);
-            for (int i = 0; i < 3; i++) store(filters + (3 * i + j) * all + at, made[i]);
+void filters_back(const T* u, int64_t count, const Winograd& w, int64_t begin, int64_t end, Filters<T> filters) {
+    const int64_t all = w.inputs * w.outputs;
+    for (int64_t output = 0; output < w.outputs; output += LANES<T>) {
+        for (int64_t input = begin; input < end; input++) {
+            const T* from = u + input * w.outputs + output;
+            T* to = filters.data + input * filters.input + output * filters.output;
+            V<T> half[4][3];
+            for (int i = 0; i < 4; i++) {
+                V<T> row[4];
+                for (int j = 0; j < 4; j++) {
+                    row[j] = load(from + (4 * i + j) * all);
+                    for (int64_t part = 1; part < count; part++)
+                        row[j] += load(from + (16 * part + 4 * i + j) * all);
+                }
+                by_g_back<T>(row, half[i]);
+            }
+            for (int j = 0; j < 3; j++) {
+                V<T> column[4] = {half[0][j], half[1][j], half[2][j], half[3][j]}, made[3];
+                by_g_back<T>(column, made);
+                for (int i = 0; i < 3; i++)
+                    scatter(to + i * filters.row + j * filters.column, filters.output, made[i]);
+            }
         }
     }
 }

@@ -20,15 +20,24 @@ struct Winograd {
     __attribute__((always_inline)) int64_t tiles() const { return ((height + 1) / 2) * ((width + 1) / 2); }
 };
 
+// Filters of 3x3 by the distances between inputs, outputs, rows and columns.
+template <typename T>
+struct Filters {
+    T* data;
+    int64_t input, output, row, column;
+};
+
 template <typename T>
 struct WinogradKernels {
     // Channels come in multiples of this.
     int64_t lanes;
     // Numbers that `forward` and `weight` need to work with; faster where they begin at a multiple of 64 bytes.
     int64_t (*scratch)(const Winograd& geometry);
-    // U from the filters `[3, 3, inputs, outputs]`; and back, from the gradient of U to that of the filters.
-    void (*filters)(const T* filters, int64_t inputs, int64_t outputs, T* u);
-    void (*filters_back)(const T* u, int64_t inputs, int64_t outputs, T* filters);
+    // U from the filters, for inputs from `begin` to `end`; and back, from the gradient of U, of which there are `count` to
+    // add up, to that of the filters.
+    void (*filters)(Filters<const T> filters, const Winograd& geometry, int64_t begin, int64_t end, T* u);
+    void (*filters_back)(const T* u, int64_t count, const Winograd& geometry, int64_t begin, int64_t end,
+                         Filters<T> filters);
     // Outputs of the tiles from `begin` to `end`, counted over all images; `bias` may be null.
     void (*forward)(Rows<const T> x, const T* u, const T* bias, const Winograd& geometry, int64_t begin, int64_t end,
                     Rows<T> y, T* scratch);
