@@ -73,7 +73,7 @@ fn the_speed_of_data_that_is_not_there_is_one_error_at_its_line() {
     let text = format!("{}[train]\nlr = 0.05\nsteps = 1\n", small::BASE);
     bench.write("run.toml", &text.replace("\"digits\"", "\"cifar10\"\npath = \"absent\""));
     let run = bench.nshot(&["data", "speed", "run.toml"]);
-    assert!(run.error(2).contains("absent") && run.stderr.contains("run.toml:"), "{}", run.stderr);
+    assert!(run.error(1).contains("absent") && run.stderr.contains("run.toml:"), "{}", run.stderr);
     let run = bench.nshot(&["data", "speed", "run.toml", "--seconds", "0"]);
     assert!(run.code == Some(2) && run.stderr.contains("1..=3600"), "{}", run.stderr);
 }
