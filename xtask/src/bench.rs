@@ -47,7 +47,7 @@ pub(crate) enum Section {
     /// the disk.
     Checkpoint,
     /// Steps of C = 8, 16, 32 with N = 1, 3, 5, 9, and their distance from a line in N; the same paths in supernets of
-    /// 2, 5 and 20 options a choice. Minutes; not without being asked for.
+    /// 2, 5 and 20 options a choice, and what their steps hold beside the weights. Minutes; not without being asked for.
     Growth,
     /// Ranking as in the whole space of NAS-Bench-201, which takes hours: 200 architectures in 100 classes of equal
     /// networks, drawn from its 7,810 until they had their mean size. nshot runs each class once, the PyTorch code each

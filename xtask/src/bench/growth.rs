@@ -24,16 +24,18 @@ impl Round<'_> {
     pub(super) fn supernets(&mut self) -> Result<(), Failure> {
         let mut first = None;
         for options in [2, 5, 20] {
-            let own = self.nshot.train(&Work::of(Space::Wide { options }), self.steps)?;
-            let beside = own.memory - weights(options);
+            // Without a checkpoint: that takes memory for the weights that are written.
+            let work = Work { checkpoint_every: Some(1_000_000), ..Work::of(Space::Wide { options }) };
+            let own = self.nshot.train(&work, self.steps)?;
+            let beside = self.nshot.memory_of_steps(&work)? - weights(options);
             self.table.add(&format!("step of {options} options a choice (ms)"), own.milliseconds);
-            self.table.add(&format!("memory beside the weights, {options} options (MiB)"), beside);
+            self.table.add(&format!("memory of steps beside the weights, {options} options (MiB)"), beside);
             match first {
                 None => first = Some((own.milliseconds, beside)),
                 Some((step, memory)) => {
                     let name = format!("step of {options} options a choice / of 2");
                     self.table.ratio(&name, own.milliseconds, step);
-                    let name = format!("memory beside the weights, {options} options / 2");
+                    let name = format!("memory of steps beside the weights, {options} options / 2");
                     self.table.ratio(&name, beside, memory);
                 }
             }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -19,6 +19,8 @@ const RANKING: usize = 512;
 const CIFAR10: usize = 50_000;
 /// Seconds for which the data is read.
 const READING: &str = "3";
+/// Time between two looks at how far a run is.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// What was measured of a training. Times are those of a step, in ms.
 #[derive(Debug, Clone, Copy)]
@@ -98,6 +100,28 @@ impl Nshot {
     /// How many it has.
     pub(super) fn count(&self, list: &str) -> Result<usize, Failure> {
         Ok(self.architectures(list)?.len())
+    }
+
+    /// The most memory that the program holds until its first steps are done, in MiB. It is ended then: writing the
+    /// weights takes memory, too.
+    pub(super) fn memory_of_steps(&self, work: &Work) -> Result<f64, Failure> {
+        let mut command = self.command(&self.manifest(work, 1_000_000)?)?;
+        let failed = |source| Failure::Io { action: "run", path: self.program.clone(), source };
+        let mut child = command.stdout(Stdio::null()).spawn().map_err(failed)?;
+        let status = PathBuf::from(format!("/proc/{}/status", child.id()));
+        let done = self.folder.join("run/metrics.jsonl");
+        while fs::metadata(&done).map_or(0, |file| file.len()) == 0 {
+            if let Some(ended) = child.try_wait().map_err(failed)? {
+                return Err(Failure::Command { command: "nshot run".to_owned(), status: ended.to_string() });
+            }
+            std::thread::sleep(LOOK);
+        }
+        let held = peak(&status);
+        child.kill().and_then(|()| child.wait()).map_err(failed)?;
+        held.ok_or_else(|| Failure::Unreadable {
+            command: status.display().to_string(),
+            detail: "there is no `VmHWM`".to_owned(),
+        })
     }
 
     /// Architectures of a list, so many at most, ranked in a second.
@@ -183,11 +207,15 @@ impl Nshot {
 
     /// The report of a run in a new directory, which goes afterwards.
     fn carry_out(&self, manifest: &str) -> Result<Value, Failure> {
+        json(&mut self.command(manifest)?)
+    }
+
+    fn command(&self, manifest: &str) -> Result<Command, Failure> {
         let (file, directory) = (self.write(manifest)?, self.folder.join("run"));
         let _ = fs::remove_dir_all(&directory);
         let mut command = Command::new(&self.program);
         command.arg("run").arg(&file).arg("--directory").arg(&directory).args(["--quiet", "--json"]);
-        json(&mut command)
+        Ok(command)
     }
 }
 
@@ -219,6 +247,13 @@ fn number(report: &Value, name: &str) -> Result<f64, Failure> {
 fn plugin_seconds(report: &Value) -> Result<f64, Failure> {
     let tables = report["plugin_seconds"].as_object().into_iter().flat_map(|tables| tables.keys());
     tables.map(|table| number(&report["plugin_seconds"], table)).sum()
+}
+
+/// The most memory that a process has held so far, in MiB, by its file in /proc.
+fn peak(status: &Path) -> Option<f64> {
+    let text = fs::read_to_string(status).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.trim().trim_end_matches(" kB").parse::<f64>().ok()? / 1024.0)
 }
 
 /// Random images in the files of CIFAR-10's binary version, the same on each call.
