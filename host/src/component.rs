@@ -20,6 +20,7 @@ use crate::boundary::{
     StagePlan, StepHost, SubnetView, UpdateHost, calling,
 };
 use crate::failure::{Failure, Result};
+use crate::plugin_time::in_plugin;
 use crate::selection::{Architecture, Selection};
 use crate::space::Subnet;
 use crate::watchdog::watched;
@@ -51,7 +52,7 @@ pub struct Identity {
 impl Identity {
     /// Calls the component; its error gets the names.
     pub(crate) fn call<T>(&self, method: &'static str, call: impl FnOnce() -> AbiResult<T>) -> Result<T> {
-        match watched(self, method, || calling(&self.name, call)) {
+        match watched(self, method, || in_plugin(self.table(), || calling(&self.name, call))) {
             RResult::ROk(value) => Ok(value),
             RResult::RErr(error) => {
                 let failure = self.failure(method, &error.text);

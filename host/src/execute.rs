@@ -11,6 +11,7 @@ use crate::experiment::{Experiment, Parts, weights_of};
 use crate::failure::{Failure, Result};
 use crate::manifest::Manifest;
 use crate::output::Output;
+use crate::plugin_time::Spent;
 use crate::plugins::Plugins;
 use crate::progress::{Progress, duration, say};
 use crate::rank::{self, Ranked, Score, truth};
@@ -259,12 +260,17 @@ fn train_and_rank(
         Some(search::Ended::Stopped(signal)) => return Ok(Outcome::Stopped(signal)),
     };
     let top = experiment.manifest.rank.as_ref().map_or(0, |rank| rank.top);
+    let trained = (figures.steps > done).then_some(&figures.spent);
     Ok(Outcome::Done(Box::new(Report {
         directory: std::path::absolute(output.path())?,
         steps: figures.steps,
         images: figures.images,
         final_loss: figures.loss,
         training_seconds: figures.seconds,
+        plugin_seconds: trained.map(Spent::plugins).unwrap_or_default(),
+        graph_seconds: trained.map(Spent::graphs),
+        update_seconds: trained.map(Spent::arithmetic),
+        training_seconds_here: figures.seconds_here,
         ranking_seconds: ranking,
         total_seconds: started.elapsed().as_secs_f64(),
         peak_memory: report::peak_memory(),

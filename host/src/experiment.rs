@@ -22,7 +22,7 @@ use crate::plugins::Plugins;
 use crate::run_directory::LockedComponent;
 use crate::space::Space;
 
-pub use parts::Parts;
+pub use parts::{Parts, open_data};
 pub(crate) use weights::of as weights_of;
 
 /// What a lock pins of a run's components, by the manifest's table.

@@ -23,6 +23,7 @@ pub mod memory;
 pub mod outcomes;
 pub mod output;
 pub mod packages;
+pub mod plugin_time;
 pub mod plugins;
 pub mod progress;
 pub mod rank;

@@ -1,5 +1,6 @@
 //! What a run says at its start and at its end.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -28,6 +29,19 @@ pub struct Report {
     pub final_loss: Option<f64>,
     /// Seconds of training, rankings meanwhile included.
     pub training_seconds: f64,
+    /// Of them, what calls of plugins took, by the manifest's table; only of this process's training, without that of
+    /// processes that the run was resumed from. Arithmetic on tensors is not in it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub plugin_seconds: BTreeMap<&'static str, f64>,
+    /// As `plugin_seconds`: describing subnets, checking them and passes over their graphs, calls of the space included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub graph_seconds: Option<f64>,
+    /// As `plugin_seconds`: the optimizer's arithmetic on tensors (on a GPU, starting it).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub update_seconds: Option<f64>,
+    /// The seconds of training of this process alone.
+    #[serde(skip)]
+    pub training_seconds_here: f64,
     /// Seconds of ranking.
     pub ranking_seconds: f64,
     /// Seconds of this process in all.
@@ -120,6 +134,14 @@ impl Report {
         if json { stdout::print_json(self) } else { stdout::print(&self.text()) }
     }
 
+    /// `0.3 % of the training: sampler 0.1 %, …`.
+    fn plugins_line(&self) -> String {
+        let share = |seconds: f64| format!("{:.2} %", 100.0 * seconds / self.training_seconds_here.max(1e-9));
+        let each = self.plugin_seconds.iter().map(|(table, seconds)| format!("{table} {}", share(*seconds)));
+        let each = each.collect::<Vec<_>>().join(", ");
+        format!("{} of the training: {each}", share(self.plugin_seconds.values().sum()))
+    }
+
     fn text(&self) -> String {
         let mut text = String::new();
         if !self.best.is_empty() {
@@ -145,6 +167,9 @@ impl Report {
         let trained =
             format!("{} steps in {}, {rate:.0} images/s", self.steps, duration(self.training_seconds));
         row("training", trained);
+        if !self.plugin_seconds.is_empty() {
+            row("plugins", self.plugins_line());
+        }
         if self.ranked > 0 {
             row("ranking", format!("{} subnets in {}", self.ranked, duration(self.ranking_seconds)));
         }

@@ -14,6 +14,7 @@ use crate::boundary::{DeclareHost, Declared, DescribeHost, OptionMark, Refusal, 
 use crate::component::Identity;
 use crate::failure::{Failure, Result};
 use crate::measures::Measure;
+use crate::plugin_time::in_graphs;
 use crate::selection::{Architecture, Selection};
 
 use subnet::Cache;
@@ -344,7 +345,7 @@ impl Space {
     /// # Errors
     /// As [`Space::subnet`].
     pub fn cost(&self, architecture: &[u32]) -> Result<Cost> {
-        Ok(self.graph(&Selection::of(architecture))?.0.cost())
+        in_graphs(|| Ok(self.graph(&Selection::of(architecture))?.0.cost()))
     }
 
     fn cache(&self) -> std::sync::MutexGuard<'_, Cache> {
@@ -356,8 +357,10 @@ impl Space {
     /// # Errors
     /// As [`Space::subnet`].
     pub(crate) fn describe(&self, selection: &Selection) -> Result<Subnet> {
-        let (graph, owned) = self.graph(selection)?;
-        Ok(Subnet::new(graph, &owned, &self.declared.parameters))
+        in_graphs(|| {
+            let (graph, owned) = self.graph(selection)?;
+            Ok(Subnet::new(graph, &owned, &self.declared.parameters))
+        })
     }
 
     /// The graph of a selection, checked, and the values of parameters that belong to an option.

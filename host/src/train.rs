@@ -10,6 +10,7 @@ use crate::checkpoint::{Best, Checkpoint, Checkpoints};
 use crate::experiment::Experiment;
 use crate::failure::Result;
 use crate::output::Output;
+use crate::plugin_time::{self, Spent};
 use crate::progress::Progress;
 use crate::rank::{self, DuringTraining};
 use crate::signals::{self, Signal};
@@ -38,6 +39,10 @@ pub struct Figures {
     pub loss: Option<f64>,
     /// Seconds of training, rankings meanwhile included.
     pub seconds: f64,
+    /// Those of this process alone.
+    pub seconds_here: f64,
+    /// What plugins and graphs took of `seconds_here`.
+    pub spent: Spent,
 }
 
 /// Trains the experiment's stages, from a checkpoint if there is one.
@@ -111,6 +116,7 @@ struct Run {
     images_ranked: Option<rank::Images>,
     seconds_before: f64,
     begun: Instant,
+    spent_before: Spent,
 }
 
 impl Run {
@@ -129,6 +135,7 @@ impl Run {
             images_ranked: None,
             seconds_before: state.map_or(0.0, |state| state.seconds),
             begun: Instant::now(),
+            spent_before: plugin_time::spent(),
         }
     }
 
@@ -137,7 +144,15 @@ impl Run {
     }
 
     fn figures(&self) -> Figures {
-        Figures { steps: self.step, images: self.images, loss: self.loss, seconds: self.seconds() }
+        let seconds = self.seconds();
+        Figures {
+            steps: self.step,
+            images: self.images,
+            loss: self.loss,
+            seconds,
+            seconds_here: seconds - self.seconds_before,
+            spent: plugin_time::spent().since(self.spent_before),
+        }
     }
 
     /// Ranks if that is due. A signal meanwhile leaves a checkpoint from which the ranking begins again.

@@ -24,6 +24,7 @@
 //! | `standalone` | tables of trained accuracies |
 //! | `sweep` | methods by seeds, paired, apart from failures |
 //! | `tables` | rankings are compared with tables of trained accuracies |
+//! | `time` | what plugins took of the training, and how fast the data comes |
 
 // In a test a failure is a panic, in its helpers too.
 #![allow(clippy::unwrap_used)]
@@ -58,3 +59,4 @@ mod small;
 mod standalone;
 mod sweep;
 mod tables;
+mod time;

@@ -3,9 +3,13 @@
 //! Every figure comes from the real `nshot run` on fixed architectures. With `PyTorch` the programs take turns, round by
 //! round, so that what else the machine does falls on all of them.
 
+mod data;
+mod growth;
 mod nshot;
 mod pytorch;
+mod round;
 mod table;
+mod work;
 
 use std::path::PathBuf;
 
@@ -14,8 +18,9 @@ use clap::{Args, ValueEnum};
 use crate::failure::Failure;
 use crate::workspace::Workspace;
 use crate::{build, libtorch};
-use nshot::{Nshot, Space, Work};
+use nshot::Nshot;
 use pytorch::PyTorch;
+use round::Round;
 use table::Table;
 
 /// What can be measured alone.
@@ -31,8 +36,33 @@ pub(crate) enum Section {
     Methods,
     /// A whole run of one step on digits, from start to exit.
     Start,
-    /// Steps of C = 8, 16, 32 with N = 1, 3, 5, 9. Not without being asked for.
+    /// Calls of plugins, and describing, checking and passing over subnets' graphs, of a step. Subnets are drawn anew in
+    /// each, so that hardly a graph is used twice. NAS-Bench-201 and the `MobileNet` space.
+    Plugins,
+    /// CIFAR-10's images a second with flip and crop, against what a step of NAS-Bench-201 consumes.
+    Data,
+    /// The optimizer's update, against torch.optim.SGD.
+    Optimizer,
+    /// A checkpoint: what a step takes longer that writes one to the disk, against torch.save, which does not wait for
+    /// the disk.
+    Checkpoint,
+    /// Steps of C = 8, 16, 32 with N = 1, 3, 5, 9, and their distance from a line in N; the same paths in supernets of
+    /// 2, 5 and 20 options a choice, and what their steps hold beside the weights. Minutes; not without being asked for.
     Growth,
+    /// Ranking as in the whole space of NAS-Bench-201, which takes hours: 200 architectures in 100 classes of equal
+    /// networks, drawn from its 7,810 until they had their mean size. nshot runs each class once, the PyTorch code each
+    /// architecture. Minutes; not without being asked for.
+    RankSpace,
+    /// JPEG files of 500x375 cropped at random to 224x224, on 2 workers, against torchvision, which is fetched too. Not
+    /// without being asked for.
+    Images,
+}
+
+impl Section {
+    /// Whether it is measured without being asked for.
+    fn is_usual(self) -> bool {
+        !matches!(self, Self::Growth | Self::RankSpace | Self::Images)
+    }
 }
 
 #[derive(Debug, Args)]
@@ -44,7 +74,7 @@ pub(crate) struct Options {
     /// gigabytes).
     #[arg(long)]
     with_pytorch: bool,
-    /// A Python that has PyTorch 2.13, in place of that environment.
+    /// A Python that has PyTorch 2.13 (for `images` torchvision and Pillow, too), in place of that environment.
     #[arg(long, value_name = "PYTHON")]
     python: Option<PathBuf>,
     /// Rounds; each measures everything once.
@@ -68,7 +98,10 @@ pub(crate) fn bench(workspace: &Workspace, options: &Options) -> Result<(), Fail
     let nshot = Nshot::new(workspace, &built, &folder, options.threads)?;
     let pytorch = match (&options.python, options.with_pytorch) {
         (Some(python), _) => Some(PyTorch::new(workspace, python, options.threads)),
-        (None, true) => Some(PyTorch::provide(workspace, &folder, options.threads)?),
+        (None, true) => {
+            let torchvision = options.section.contains(&Section::Images);
+            Some(PyTorch::provide(workspace, &folder, options.threads, torchvision)?)
+        }
         (None, false) => None,
     };
     let mut table = Table::default();
@@ -79,6 +112,7 @@ pub(crate) fn bench(workspace: &Workspace, options: &Options) -> Result<(), Fail
             pytorch: pytorch.as_ref(),
             steps: options.steps.max(2),
             table: &mut table,
+            step: None,
         };
         round.measure(&options.section)?;
     }
@@ -88,101 +122,4 @@ pub(crate) fn bench(workspace: &Workspace, options: &Options) -> Result<(), Fail
         table.print();
     }
     Ok(())
-}
-
-struct Round<'a> {
-    nshot: &'a Nshot,
-    pytorch: Option<&'a PyTorch>,
-    steps: usize,
-    table: &'a mut Table,
-}
-
-impl Round<'_> {
-    fn measure(&mut self, sections: &[Section]) -> Result<(), Failure> {
-        let all = Section::value_variants().iter().filter(|section| match sections {
-            [] => **section != Section::Growth,
-            _ => sections.contains(section),
-        });
-        for section in all {
-            match section {
-                Section::Step => self.step()?,
-                Section::Mobilenet => self.mobilenet()?,
-                Section::Rank => self.rank()?,
-                Section::Methods => self.methods()?,
-                Section::Start => {
-                    let seconds = self.nshot.start()?;
-                    self.table.add("a run of one step, digits (s)", seconds);
-                }
-                Section::Growth => self.growth()?,
-            }
-        }
-        Ok(())
-    }
-
-    fn step(&mut self) -> Result<(), Failure> {
-        let own = self.nshot.train(&Work::of(Space::NasBench201 { channels: 16, cells: 5 }), self.steps)?;
-        self.table.add("nshot step (ms)", own.milliseconds);
-        self.table.add("nshot memory (MiB)", own.memory);
-        let Some(pytorch) = self.pytorch else { return Ok(()) };
-        for layout in ["nhwc", "nchw"] {
-            let other = pytorch.measure("nas-bench-201", "train", layout, self.steps)?;
-            self.table.add(&format!("PyTorch {layout} step (ms)"), other.milliseconds);
-            self.table.ratio(
-                &format!("PyTorch {layout} step / nshot step"),
-                other.milliseconds,
-                own.milliseconds,
-            );
-            if layout == "nchw" {
-                self.table.add("PyTorch nchw memory (MiB)", other.memory);
-                self.table.ratio("nshot memory / PyTorch nchw memory", own.memory, other.memory);
-            }
-        }
-        Ok(())
-    }
-
-    fn mobilenet(&mut self) -> Result<(), Failure> {
-        let own = self.nshot.train(&Work::of(Space::MobileNet), self.steps)?;
-        self.table.add("nshot MobileNet step (ms)", own.milliseconds);
-        let Some(pytorch) = self.pytorch else { return Ok(()) };
-        let other = pytorch.measure("mobilenet", "train", "nhwc", self.steps)?;
-        self.table.add("PyTorch nhwc MobileNet step (ms)", other.milliseconds);
-        self.table.ratio("PyTorch nhwc MobileNet step / nshot step", other.milliseconds, own.milliseconds);
-        Ok(())
-    }
-
-    fn rank(&mut self) -> Result<(), Failure> {
-        let own = self.nshot.rank(self.steps)?;
-        self.table.add("nshot ranking (architectures/s)", own);
-        let Some(pytorch) = self.pytorch else { return Ok(()) };
-        for layout in ["nhwc", "nchw"] {
-            let other = pytorch.measure("nas-bench-201", "rank", layout, self.steps)?.per_second;
-            self.table.add(&format!("PyTorch {layout} ranking (architectures/s)"), other);
-            self.table.ratio(&format!("nshot ranking / PyTorch {layout} ranking"), own, other);
-        }
-        Ok(())
-    }
-
-    fn methods(&mut self) -> Result<(), Failure> {
-        let mut work = Work::of(Space::NasBench201 { channels: 16, cells: 5 });
-        let plain = self.nshot.train(&work, self.steps)?;
-        work.subnet_aware = true;
-        let aware = self.nshot.train(&work, self.steps)?;
-        self.table.add("step with CaLR and momentum separation (ms)", aware.milliseconds);
-        self.table.ratio(
-            "step with CaLR and momentum separation / plain",
-            aware.milliseconds,
-            plain.milliseconds,
-        );
-        Ok(())
-    }
-
-    fn growth(&mut self) -> Result<(), Failure> {
-        for channels in [8, 16, 32] {
-            for cells in [1, 3, 5, 9] {
-                let own = self.nshot.train(&Work::of(Space::NasBench201 { channels, cells }), self.steps)?;
-                self.table.add(&format!("step, C = {channels}, N = {cells} (ms)"), own.milliseconds);
-            }
-        }
-        Ok(())
-    }
 }

@@ -74,6 +74,12 @@ pub(crate) enum Failure {
          hint: install one (Debian, Ubuntu: `apt-get install g++`), or name yours in `CXX`"
     )]
     NoCompiler { command: String },
+    #[error(
+        "there are no JPEG files in `{}`\n\n\
+         hint: Pillow makes them on the first call: add `--with-pytorch`",
+        folder.display()
+    )]
+    NoImages { folder: PathBuf },
     #[error("`{command}` failed ({status})")]
     Command { command: String, status: String },
     #[error("cannot {action} `{}`: {source}", path.display())]

@@ -9,6 +9,7 @@ use nshot_graph::{ParameterSpec, Role};
 use nshot_torch::{SlotInit, UpdateTable};
 
 use super::{Named, Refusal, RunView, answer, graph_attributes};
+use crate::plugin_time::in_arithmetic;
 
 /// One update.
 pub struct UpdateHost<'a> {
@@ -107,7 +108,7 @@ impl host::Update for UpdateHost<'_> {
             let init = named.text("init")?;
             named.finish()?;
             let init = SlotInit::parse(init.as_deref().unwrap_or("zeros"))?;
-            Ok::<_, Refusal>(self.table.slot(name.as_str(), init)?.handle)
+            Ok::<_, Refusal>(in_arithmetic(|| self.table.slot(name.as_str(), init))?.handle)
         })
     }
 
@@ -130,7 +131,7 @@ impl host::Update for UpdateHost<'_> {
     ) -> AbiResult<ValueRange> {
         answer(|| {
             let attributes = graph_attributes(attributes.as_slice());
-            let first = self.table.op(name.as_str(), lists.as_slice(), &attributes)?;
+            let first = in_arithmetic(|| self.table.op(name.as_str(), lists.as_slice(), &attributes))?;
             Ok::<_, Refusal>(ValueRange { first, count: 1 })
         })
     }

@@ -1,15 +1,18 @@
 //! `nshot data`.
 
+mod speed;
+
 use nshot_data::{Availability, Available, available};
 use serde_json::{Value, json};
 
 use super::Outcome;
 use super::output::{self, Lines};
 
-/// Datasets: which there are, and where they were looked for.
+/// Datasets: which there are, where they were looked for, and how fast they come.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
     List(List),
+    Speed(speed::Speed),
 }
 
 /// Lists the datasets: where each was looked for, and how to get it.
@@ -22,7 +25,13 @@ pub(super) struct List {
 }
 
 pub(super) fn main(command: &Command) -> Outcome {
-    let Command::List(list) = command;
+    match command {
+        Command::List(arguments) => list(arguments),
+        Command::Speed(arguments) => speed::main(arguments),
+    }
+}
+
+fn list(list: &List) -> Outcome {
     let datasets = available();
     if list.json {
         output::print_json(&datasets.iter().map(to_json).collect::<Vec<_>>())?;

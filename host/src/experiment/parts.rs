@@ -174,7 +174,11 @@ fn located_setting<T>(manifest: &Manifest, table: &str, result: Result<T>) -> Re
     })
 }
 
-fn open_data(manifest: &Manifest) -> Result<Arc<Data>> {
+/// The data of a manifest.
+///
+/// # Errors
+/// It is not there or not what the manifest says; the message points at the line.
+pub fn open_data(manifest: &Manifest) -> Result<Arc<Data>> {
     Data::open(&manifest.data, manifest.base()).map(Arc::new).map_err(|error| {
         let file = if manifest.data.path.is_some() { "data.path" } else { "data" };
         let key = error.key().unwrap_or(file).to_owned();

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use nshot_graph::{Cost, Fingerprint, Graph, Mode, Op, Parameters, Plan, Program, Role};
 
 use crate::boundary::OptionMark;
+use crate::plugin_time::in_graphs;
 use crate::selection::Selection;
 
 /// The cache holds graphs of about this many nodes together (some 100 MB).
@@ -54,7 +55,8 @@ impl Subnet {
 
     /// What to compute in training.
     pub fn training(&self) -> &Program {
-        self.training.get_or_init(|| Program::new(&self.graph, &self.graph.plan(Mode::Training)))
+        let program = || Program::new(&self.graph, &self.graph.plan(Mode::Training));
+        self.training.get_or_init(|| in_graphs(program))
     }
 
     /// What to compute in evaluation.

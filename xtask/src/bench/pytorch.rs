@@ -13,14 +13,14 @@ use crate::workspace::{self, Workspace};
 /// A Python with `PyTorch`.
 pub(super) struct PyTorch {
     python: PathBuf,
-    script: PathBuf,
+    scripts: PathBuf,
     threads: usize,
 }
 
 /// What the script prints.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Measured {
-    /// The median of a step, or of an architecture's ranking, in ms.
+    /// The median of what was timed, in ms: a step, a part of one, or an architecture's ranking.
     pub(super) milliseconds: f64,
     /// Images, or architectures, a second.
     pub(super) per_second: f64,
@@ -30,47 +30,71 @@ pub(super) struct Measured {
 
 impl PyTorch {
     pub(super) fn new(workspace: &Workspace, python: &Path, threads: usize) -> Self {
-        Self { python: python.to_owned(), script: workspace.root().join("xtask/pytorch/bench.py"), threads }
+        Self { python: python.to_owned(), scripts: workspace.root().join("xtask/pytorch"), threads }
     }
 
-    /// In a virtual environment in `folder`, made if it is not there.
-    pub(super) fn provide(workspace: &Workspace, folder: &Path, threads: usize) -> Result<Self, Failure> {
+    /// In a virtual environment in `folder`, made if it is not there; with torchvision if that is asked for.
+    pub(super) fn provide(
+        workspace: &Workspace,
+        folder: &Path,
+        threads: usize,
+        torchvision: bool,
+    ) -> Result<Self, Failure> {
         let environment = folder.join("pytorch");
         let python = environment.join("bin/python3");
-        let ready = environment.join("ready");
-        if !ready.is_file() {
-            eprintln!("xtask: fetching PyTorch {EXPECTED} for the comparison");
-            workspace::run(Python::find()?.command().args(["-m", "venv", "--clear"]).arg(&environment))?;
-            let package = format!("torch=={EXPECTED}.0");
-            workspace::run(
-                Command::new(&python).args(["-m", "pip", "install", "--quiet", &package, "numpy"]),
-            )?;
-            std::fs::write(&ready, package).map_err(Failure::io("write", &ready))?;
+        // torchvision goes with one version of PyTorch: given that, pip finds it.
+        let torch = format!("torch=={EXPECTED}.0");
+        let install = |packages: &[&str], ready: &str| {
+            let ready = environment.join(ready);
+            if ready.is_file() {
+                return Ok(());
+            }
+            eprintln!("xtask: fetching {} for the comparison", packages.join(", "));
+            if !python.is_file() {
+                workspace::run(Python::find()?.command().args(["-m", "venv", "--clear"]).arg(&environment))?;
+            }
+            let pip = ["-m", "pip", "install", "--quiet"];
+            workspace::run(Command::new(&python).args(pip).args(packages))?;
+            std::fs::write(&ready, packages.join("\n")).map_err(Failure::io("write", &ready))
+        };
+        install(&[&torch, "numpy"], "ready")?;
+        if torchvision {
+            install(&[&torch, "torchvision", "pillow"], "ready-torchvision")?;
         }
         Ok(Self::new(workspace, &python, threads))
     }
 
-    pub(super) fn measure(
-        &self,
-        space: &str,
-        task: &str,
-        layout: &str,
-        steps: usize,
-    ) -> Result<Measured, Failure> {
-        let mut command = Command::new(&self.python);
-        command.arg(&self.script).args(["--space", space, "--task", task, "--layout", layout]);
-        command.args(["--steps", &steps.to_string(), "--threads", &self.threads.to_string()]);
-        let output = workspace::output(command.stderr(Stdio::inherit()))?;
-        let unreadable = |detail: String| Failure::Unreadable { command: "bench.py".to_owned(), detail };
-        let printed: Value =
-            serde_json::from_slice(&output).map_err(|error| unreadable(error.to_string()))?;
-        let number = |name: &str| {
-            printed[name].as_f64().ok_or_else(|| unreadable(format!("there is no number `{name}`")))
-        };
+    /// What bench.py says when called so.
+    pub(super) fn measure(&self, arguments: &[&str], steps: usize) -> Result<Measured, Failure> {
+        let numbers = [steps.to_string(), self.threads.to_string()];
+        let all = [arguments, &["--steps", &numbers[0], "--threads", &numbers[1]]].concat();
+        let printed = self.script("bench.py", &all)?;
         Ok(Measured {
-            milliseconds: number("ms_median")?,
-            per_second: number("per_second")?,
-            memory: number("peak_rss_mib")?,
+            milliseconds: number(&printed, "ms_median")?,
+            per_second: number(&printed, "per_second")?,
+            memory: number(&printed, "peak_rss_mib")?,
         })
     }
+
+    /// Images a second that torchvision gives from the JPEG files of a folder; made if it is not there.
+    pub(super) fn images(&self, folder: &Path, workers: usize) -> Result<f64, Failure> {
+        let folder = folder.display().to_string();
+        let printed = self.script("images.py", &["--folder", &folder, "--workers", &workers.to_string()])?;
+        number(&printed, "per_second")
+    }
+
+    fn script(&self, name: &str, arguments: &[&str]) -> Result<Value, Failure> {
+        let mut command = Command::new(&self.python);
+        command.arg(self.scripts.join(name)).args(arguments);
+        let output = workspace::output(command.stderr(Stdio::inherit()))?;
+        serde_json::from_slice(&output)
+            .map_err(|error| Failure::Unreadable { command: name.to_owned(), detail: error.to_string() })
+    }
+}
+
+fn number(printed: &Value, name: &str) -> Result<f64, Failure> {
+    printed[name].as_f64().ok_or_else(|| Failure::Unreadable {
+        command: "the script".to_owned(),
+        detail: format!("there is no number `{name}`"),
+    })
 }

@@ -30,7 +30,7 @@ impl Table {
             println!("{title}");
             for (name, values) in rows {
                 let (low, high) = range(values);
-                println!("  {name:width$}  {:9.3}   ({low:.3} to {high:.3})", median(values));
+                println!("  {name:width$}  {:10.4}   ({low:.4} to {high:.4})", median(values));
             }
         }
     }
