@@ -15,8 +15,8 @@ const AUTOCAST: Pass = Pass { autocast: true, ..TRAINING };
 fn compare(graph: &Graph, parameters: &Parameters, x: &Tensor, segments: usize) {
     let program = program(graph, TRAINING);
     assert!(program.segments(graph).len() >= segments, "{:?}", program.segments(graph));
-    let kept = step_in(graph, &program, store(parameters), x, TRAINING);
-    let again = step_in(graph, &program, store(parameters), x, RECOMPUTE);
+    let kept = step_in(graph, &program, &store(parameters), x, TRAINING);
+    let again = step_in(graph, &program, &store(parameters), x, RECOMPUTE);
     assert_eq!(kept.len(), again.len());
     for (kept, again) in kept.iter().zip(&again) {
         assert!(kept.equal(again), "{}", largest_difference(kept, again));
@@ -112,7 +112,7 @@ fn autocast_is_near_float32_and_not_the_same() {
     let outputs = [TRAINING, AUTOCAST, Pass { recompute: true, ..AUTOCAST }].map(|pass| {
         let mut store = ParameterStore::new(&parameters, Device::Cpu, Precision::Float32).unwrap();
         store.initialise(3).unwrap();
-        step_in(&graph, &program(&graph, pass), store, &x, pass).remove(0)
+        step_in(&graph, &program(&graph, pass), &store, &x, pass).remove(0)
     });
     let scale = outputs[0].abs().max().double_value(&[]);
     let difference = largest_difference(&outputs[0], &outputs[1]);

@@ -9,22 +9,22 @@ use crate::support::{TRAINING, assert_close, graph, numbers, op, program, specs,
 
 /// Outputs, gradients of all parameters, and buffers after a step.
 fn step(graph: &Graph, program: &Program, parameters: &Parameters, x: &Tensor) -> Vec<Tensor> {
-    step_in(graph, program, store(parameters), x, TRAINING)
+    step_in(graph, program, &store(parameters), x, TRAINING)
 }
 
 pub(crate) fn step_in(
     graph: &Graph,
     program: &Program,
-    store: ParameterStore,
+    store: &ParameterStore,
     x: &Tensor,
     pass: Pass,
 ) -> Vec<Tensor> {
-    let run = record(graph, program, &store, &[("image", x)], pass).unwrap();
+    let run = record(graph, program, store, &[("image", x)], pass).unwrap();
     let y = run.outputs()[0].1.shallow_clone();
     let weights = (numbers(&y.size()) + 0.3) * (y.detach() + 1.0);
     run.backward(&((&y * weights).sum(Kind::Double) + (&y * &y).sum(Kind::Double))).unwrap();
     let all: Vec<usize> = (0..store.len()).collect();
-    let gradients = Gradients::collect(&store, &all).unwrap();
+    let gradients = Gradients::collect(store, &all).unwrap();
     let buffers = (0..store.len()).filter_map(|index| store.get(index)).map(Tensor::detach);
     std::iter::once(y.detach()).chain(gradients.tensors().iter().map(Tensor::copy)).chain(buffers).collect()
 }
