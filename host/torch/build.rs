@@ -30,7 +30,6 @@ fn main() {
         // Without it at::parallel_for, which is compiled here, uses one thread.
         .flag("-fopenmp")
         .file("shim/shim.cpp")
-        .file("shim/allocator.cpp")
         .file("shim/script.cpp")
         .file("shim/sums.cpp")
         .file("shim/windows.cpp")

@@ -31,8 +31,6 @@
 #endif
 
 extern "C" void omp_set_dynamic(int);
-// In allocator.cpp.
-void nshot_keep_buffers();
 
 namespace {
 
@@ -329,7 +327,6 @@ char* nshot_configure(int32_t threads, int32_t cuda) {
         setenv("MKL_DYNAMIC", "FALSE", 1);
         at::set_num_threads(threads);
         if (at::get_num_interop_threads() != 1) at::set_num_interop_threads(1);
-        nshot_keep_buffers();
 #if defined(__GLIBC__)
         // Large buffers stay with the process: returning them costs thousands of page faults a step.
         mallopt(M_MMAP_THRESHOLD, 1 << 30);

@@ -2,7 +2,7 @@
 
 use tch::{Kind, Tensor, kind::Element};
 
-use crate::{Device, Precision, Result, TorchError};
+use crate::{Device, Precision, Result, TorchError, ffi};
 
 /// A batch in the processor's memory; where a device fetches it, in pages that cannot be swapped out, so that the copy
 /// runs beside the device's work. It may be made on another thread.
@@ -41,8 +41,8 @@ impl HostBatch {
             Device::Cuda(_) => tensor.f_pin_memory(device.tch()),
         };
         Ok(HostBatch {
-            images: keep(Tensor::f_from_slice(images)?)?,
-            labels: keep(Tensor::f_from_slice(labels)?)?,
+            images: keep(ffi::tensor_of(images)?)?,
+            labels: keep(ffi::tensor_of(labels)?)?,
             shape: shape.map(|size| size as i64),
             channels_last,
         })

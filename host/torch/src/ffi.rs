@@ -6,6 +6,7 @@ pub(crate) mod fused;
 use std::ffi::{CStr, CString, c_char, c_void};
 
 use tch::Tensor;
+use tch::kind::Element;
 use torch_sys::C_tensor;
 
 /// The value of one argument of an operator.
@@ -68,6 +69,17 @@ unsafe extern "C" {
     fn nshot_version() -> *const c_char;
     fn nshot_cpu_capability() -> *mut c_char;
     fn nshot_threads() -> i32;
+}
+
+/// A tensor of these values, made by the calling thread alone. libtorch's way fills it in parallel first, and where another
+/// thread than the trainer's does that, it makes a second pool of threads, which takes the cores from the first.
+pub(crate) fn tensor_of<T: Element>(values: &[T]) -> tch::Result<Tensor> {
+    let tensor = Tensor::f_empty([values.len() as i64], (T::KIND, tch::Device::Cpu))?;
+    // SAFETY: the tensor is new, has one dimension without gaps, and as many elements of this type as `values`.
+    unsafe {
+        std::ptr::copy_nonoverlapping(values.as_ptr(), tensor.data_ptr().cast::<T>(), values.len());
+    }
+    Ok(tensor)
 }
 
 /// Turns a returned text into an error and frees it.
