@@ -24,8 +24,7 @@ impl Round<'_> {
     pub(super) fn supernets(&mut self) -> Result<(), Failure> {
         let mut first = None;
         for options in [2, 5, 20] {
-            // Without a checkpoint: that takes memory for the weights that are written.
-            let work = Work { checkpoint_every: Some(1_000_000), ..Work::of(Space::Wide { options }) };
+            let work = Work::of(Space::Wide { options });
             let own = self.nshot.train(&work, self.steps)?;
             let beside = self.nshot.memory_of_steps(&work)? - weights(options);
             self.table.add(&format!("step of {options} options a choice (ms)"), own.milliseconds);

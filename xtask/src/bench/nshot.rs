@@ -17,6 +17,10 @@ const TRAINING: usize = 1280;
 const RANKING: usize = 512;
 /// As many as CIFAR-10 has.
 const CIFAR10: usize = 50_000;
+/// Figures come from the device in blocks of so many steps, and are timed then.
+const BLOCK: usize = 16;
+/// Steps of the yardstick before those that count.
+const WARM_UP: usize = 3;
 /// Seconds for which the data is read.
 const READING: &str = "3";
 /// Time between two looks at how far a run is.
@@ -69,22 +73,31 @@ impl Nshot {
         })
     }
 
-    /// A step's times: what `steps` more of them take.
+    /// A step's times: its mean over `steps`, after a block of others; plugins, graphs and updates over all of them.
     pub(super) fn train(&self, work: &Work, steps: usize) -> Result<Training, Failure> {
-        const FIRST: usize = 3;
-        let few = self.carry_out(&self.manifest(work, FIRST)?)?;
-        let report = self.carry_out(&self.manifest(work, FIRST + steps)?)?;
-        let more = |seconds: &dyn Fn(&Value) -> Result<f64, Failure>| {
-            Ok::<_, Failure>((seconds(&report)? - seconds(&few)?) * 1e3 / steps as f64)
-        };
-        let own = |report: &Value| number(&report["plugin_seconds"], "optimizer");
+        let all = BLOCK + steps;
+        let report = self.carry_out(&self.manifest(work, all)?)?;
+        let each = |seconds: f64| seconds * 1e3 / all as f64;
+        let own = number(&report["plugin_seconds"], "optimizer")?;
         Ok(Training {
-            milliseconds: more(&|report| number(report, "training_seconds"))?,
-            plugins: more(&plugin_seconds)?,
-            graphs: more(&|report| number(report, "graph_seconds"))?,
-            update: more(&|report| Ok(own(report)? + number(report, "update_seconds")?))?,
+            milliseconds: (self.seconds_at(all)? - self.seconds_at(BLOCK)?) * 1e3 / steps as f64,
+            plugins: each(plugin_seconds(&report)?),
+            graphs: each(number(&report, "graph_seconds")?),
+            update: each(own + number(&report, "update_seconds")?),
             memory: number(&report, "peak_memory")? / f64::from(1 << 20),
         })
+    }
+
+    /// Seconds of the last run until the figures of its first so many steps were there.
+    fn seconds_at(&self, steps: usize) -> Result<f64, Failure> {
+        let file = self.folder.join("run/timing.jsonl");
+        let text = fs::read_to_string(&file).map_err(Failure::io("read", &file))?;
+        let mut lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let line = lines.find(|line| line["step"] == steps).ok_or_else(|| Failure::Unreadable {
+            command: file.display().to_string(),
+            detail: format!("there is no line of step {steps}"),
+        })?;
+        number(&line, "seconds")
     }
 
     /// Where everything is written.
@@ -185,6 +198,10 @@ impl Nshot {
         let [images, replay, wide] =
             [&self.folder.join("images"), &self.replay, &self.wide].map(|path| path.display().to_string());
         let places = Places { images: &images, replay: &replay, wide: &wide };
+        let mut architectures = architectures;
+        // What is measured is what the yardstick measures.
+        let turned = (BLOCK - WARM_UP) % architectures.len();
+        architectures.rotate_right(turned);
         Ok(work.manifest(&places, &architectures, steps, self.threads))
     }
 

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+/// More steps than any run has.
+const NEVER: u64 = 1_000_000;
 /// Options that take part, whatever the number of them: the same paths are trained in each supernet.
 const TAKEN: usize = 2;
 /// Choices, and channels, of the supernets whose number of options is set.
@@ -32,7 +34,7 @@ pub(super) struct Work {
     pub(super) drawn: bool,
     /// Images in a batch, in place of the space's usual number.
     pub(super) batch: Option<usize>,
-    /// Steps between checkpoints, in place of an epoch.
+    /// Steps between checkpoints; without it there is none.
     pub(super) checkpoint_every: Option<u64>,
 }
 
@@ -87,9 +89,9 @@ impl Work {
             places.images,
             self.space_table(places),
         );
-        if let Some(every) = self.checkpoint_every {
-            let _ = writeln!(text, "checkpoint_every = {every}");
-        }
+        // The yardstick writes none.
+        let every = self.checkpoint_every.unwrap_or(NEVER);
+        let _ = writeln!(text, "checkpoint_every = {every}");
         if self.drawn {
             text += "[sampler]\nuse = \"spos\"\n";
         } else {
