@@ -6,6 +6,7 @@
 //! | `bad_manifest` | bad manifests, data and weights: one error that points at the line |
 //! | `bad_plugin` | plugins that go wrong in each call: one error that names plugin, component and call |
 //! | `bad_plugin_file` | plugin files and crates that cannot be used: one error and a hint |
+//! | `cheaper` | activations computed again, bfloat16, and how often the device is read |
 //! | `documentation` | what README, docs and examples say comes true |
 //! | `endless_call` | calls that do not end, grow or panic: another plugin goes on from the last checkpoint |
 //! | `example_plugins` | the plugins under `examples/plugins` build, run and resume |

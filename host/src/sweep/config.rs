@@ -1,6 +1,6 @@
 //! A sweep's manifest: that of a run, and `[matrix]` with what differs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -93,17 +93,13 @@ impl Sweep {
             return Err(Failure::usage(format!("`--method {unknown}`: expected one of {known}")));
         }
         matrix.order.retain(|method| methods.is_empty() || methods.contains(method));
-        for seed in seeds {
-            let mut all = Vec::new();
-            for method in &matrix.order {
-                all.extend(matrix.seeds_of(method).map_err(Failure::usage)?);
-            }
-            if !all.contains(seed) {
-                all.sort_unstable();
-                all.dedup();
-                let known = all.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
-                return Err(Failure::usage(format!("`--seed {seed}`: expected one of {known}")));
-            }
+        let mut all = BTreeSet::new();
+        for method in &matrix.order {
+            all.extend(matrix.seeds_of(method).map_err(Failure::usage)?);
+        }
+        if let Some(unknown) = seeds.iter().find(|seed| !all.contains(seed)) {
+            let known = all.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
+            return Err(Failure::usage(format!("`--seed {unknown}`: expected one of {known}")));
         }
         matrix.only = seeds.to_vec();
         Ok(())

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::work::{Places, Space, Work};
+use super::work::{NEVER, Places, Space, Work};
 use crate::failure::Failure;
 use crate::workspace::{self, Workspace};
 
@@ -118,7 +118,7 @@ impl Nshot {
     /// The most memory that the program holds until its first steps are done, in MiB. It is ended then: writing the
     /// weights takes memory, too.
     pub(super) fn memory_of_steps(&self, work: &Work) -> Result<f64, Failure> {
-        let mut command = self.command(&self.manifest(work, 1_000_000)?)?;
+        let mut command = self.command(&self.manifest(work, NEVER as usize)?)?;
         let failed = |source| Failure::Io { action: "run", path: self.program.clone(), source };
         let mut child = command.stdout(Stdio::null()).spawn().map_err(failed)?;
         let status = PathBuf::from(format!("/proc/{}/status", child.id()));

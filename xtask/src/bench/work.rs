@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 /// More steps than any run has.
-const NEVER: u64 = 1_000_000;
+pub(super) const NEVER: u64 = 1_000_000;
 /// Options that take part, whatever the number of them: the same paths are trained in each supernet.
 const TAKEN: usize = 2;
 /// Choices, and channels, of the supernets whose number of options is set.
