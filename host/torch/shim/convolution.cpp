@@ -13,10 +13,6 @@
 #include <tuple>
 #include <utility>
 
-#if defined(__x86_64__)
-#include <cpuid.h>
-#endif
-
 namespace {
 
 // Stride, padding and dilation, two numbers each.
@@ -31,14 +27,6 @@ struct Window {
 };
 
 #if defined(__x86_64__)
-// Zen 4 computes 512 bits in two halves; with many channels the smaller tiles of AVX2 are then 5 to 8 % faster.
-bool halves_avx512() {
-    unsigned signature = 0, b = 0, c = 0, d = 0;
-    if (!__builtin_cpu_is("amd") || !__get_cpuid(1, &signature, &b, &c, &d)) return false;
-    return (signature >> 8 & 0xf) + (signature >> 20 & 0xff) == 0x19;
-}
-constexpr int64_t MANY_CHANNELS = 32;
-
 // The kernels for this processor and these channels; null if libtorch's convolution has to do.
 template <typename T>
 const WinogradKernels<T>* winograd(int64_t inputs, int64_t outputs) {
@@ -50,9 +38,7 @@ const WinogradKernels<T>* winograd(int64_t inputs, int64_t outputs) {
     auto fits = [&](const WinogradKernels<T>* kernels) {
         return inputs % kernels->lanes == 0 && outputs % kernels->lanes == 0;
     };
-    static const bool halves = halves_avx512();
-    bool halved = halves && std::min(inputs, outputs) >= MANY_CHANNELS;
-    if (has_avx512 && !halved && fits(avx512())) return avx512();
+    if (has_avx512 && fits(avx512())) return avx512();
     if (has_avx2 && fits(avx2())) return avx2();
     return nullptr;
 }
@@ -93,13 +79,13 @@ Filters<T> turned(const Filters<T>& f) {
 // body(begin, end) on the inputs of U.
 template <typename Body>
 void over_inputs(const Winograd& geometry, const Body& body) {
-    in_parts(geometry.inputs, 16 * geometry.outputs, [&](int64_t begin, int64_t end, int64_t) { body(begin, end); });
+    in_parts(geometry.inputs, PLACES * geometry.outputs, [&](int64_t begin, int64_t end, int64_t) { body(begin, end); });
 }
 
-// Bodies of in_parts go over tiles; a tile has four positions.
+// Bodies of in_parts go over tiles; a tile has sixteen outputs.
 template <typename Body>
 int64_t over_tiles(const at::Tensor& x, const Winograd& geometry, const Body& body) {
-    return in_parts(x.size(0) * geometry.tiles(), 4 * std::max(geometry.inputs, geometry.outputs), body);
+    return in_parts(x.size(0) * geometry.tiles(), OUTPUTS * OUTPUTS * std::max(geometry.inputs, geometry.outputs), body);
 }
 
 template <typename T>
@@ -107,7 +93,7 @@ at::Tensor winograd_forward(const WinogradKernels<T>& kernels, const at::Tensor&
                             const Filters<const T>& filters, const T* bias) {
     Winograd geometry{given.size(1), outputs, given.size(2), given.size(3)};
     Images x(given);
-    auto u = at::empty({16, geometry.inputs, geometry.outputs}, given.options());
+    auto u = at::empty({PLACES, geometry.inputs, geometry.outputs}, given.options());
     T* to = u.template mutable_data_ptr<T>();
     over_inputs(geometry, [&](int64_t begin, int64_t end) { kernels.filters(filters, geometry, begin, end, to); });
     auto y = at::empty({given.size(0), geometry.outputs, given.size(2), given.size(3)}, given.options(),
@@ -126,7 +112,7 @@ at::Tensor winograd_weight(const WinogradKernels<T>& kernels, const at::Tensor& 
                            const at::Tensor& weight) {
     Winograd geometry{given.size(1), gradient.size(1), given.size(2), given.size(3)};
     Images x(given), g(gradient);
-    const int64_t size = 16 * geometry.inputs * geometry.outputs;
+    const int64_t size = PLACES * geometry.inputs * geometry.outputs;
     auto parts = at::empty({at::get_num_threads(), size}, given.options());
     T* u = parts.template mutable_data_ptr<T>();
     int64_t count = over_tiles(given, geometry, [&](int64_t begin, int64_t end, int64_t part) {

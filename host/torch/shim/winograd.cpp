@@ -85,18 +85,18 @@ struct Tile {
     int64_t row, top, left;
 
     INLINE_MEMBER Tile(const Winograd& w, int64_t index) {
-        int64_t across = (w.width + 1) / 2, all = w.tiles();
+        int64_t across = w.across(), all = w.tiles();
         row = index / all * w.height;
-        top = index % all / across * 2;
-        left = index % all % across * 2;
+        top = index % all / across * OUTPUTS;
+        left = index % all % across * OUTPUTS;
     }
 
     // Of the tile that follows in the same image or in the next.
     INLINE_MEMBER void advance(const Winograd& w) {
-        left += 2;
+        left += OUTPUTS;
         if (left < w.width) return;
         left = 0;
-        top += 2;
+        top += OUTPUTS;
         if (top < w.height) return;
         top = 0;
         row += w.height;
@@ -117,28 +117,99 @@ struct Tile {
     }
 };
 
-// V = B' d B of one tile, `stride` numbers from one of the 16 to the next.
+// The points of interpolation are 0, A, -A, B, -B and infinity. These two keep rounding small: about twice that of a
+// convolution without the algorithm, where the customary 1 and 2 give five times.
+template <typename T>
+constexpr T A = T(0.75);
+template <typename T>
+constexpr T B = T(1.5);
+template <typename T>
+constexpr T A2 = A<T> * A<T>;
+template <typename T>
+constexpr T B2 = B<T> * B<T>;
+
+// The rows of B' d.
+template <typename T>
+INLINE void by_b(const V<T>* d, V<T>* to) {
+    V<T> even_a = d[4] - B2<T> * d[2], odd_a = d[3] - B2<T> * d[1];
+    V<T> even_b = d[4] - A2<T> * d[2], odd_b = d[3] - A2<T> * d[1];
+    to[0] = even_a - A2<T> * d[2] + A2<T> * B2<T> * d[0];
+    to[1] = even_a + A<T> * odd_a;
+    to[2] = even_a - A<T> * odd_a;
+    to[3] = even_b + B<T> * odd_b;
+    to[4] = even_b - B<T> * odd_b;
+    to[5] = d[5] - A2<T> * d[3] - B2<T> * odd_b;
+}
+
+// The rows of A' m.
+template <typename T>
+INLINE void by_a(const V<T>* m, V<T>* to) {
+    V<T> even_a = m[1] + m[2], odd_a = A<T> * (m[1] - m[2]);
+    V<T> even_b = m[3] + m[4], odd_b = B<T> * (m[3] - m[4]);
+    to[0] = m[0] + even_a + even_b;
+    to[1] = odd_a + odd_b;
+    to[2] = A2<T> * even_a + B2<T> * even_b;
+    to[3] = A2<T> * odd_a + B2<T> * odd_b + m[5];
+}
+
+// The rows of A g.
+template <typename T>
+INLINE void by_a_back(const V<T>* g, V<T>* to) {
+    V<T> even_a = g[0] + A2<T> * g[2], odd_a = A<T> * (g[1] + A2<T> * g[3]);
+    V<T> even_b = g[0] + B2<T> * g[2], odd_b = B<T> * (g[1] + B2<T> * g[3]);
+    to[0] = g[0];
+    to[1] = even_a + odd_a;
+    to[2] = even_a - odd_a;
+    to[3] = even_b + odd_b;
+    to[4] = even_b - odd_b;
+    to[5] = g[3];
+}
+
+// The rows of G g.
+template <typename T>
+INLINE void by_g(const V<T>* g, V<T>* to) {
+    constexpr T first = 1 / (A2<T> * B2<T>), by_a = 1 / (2 * A2<T> * (A2<T> - B2<T>)),
+                by_b = 1 / (2 * B2<T> * (B2<T> - A2<T>));
+    V<T> even_a = by_a * (g[0] + A2<T> * g[2]), odd_a = by_a * A<T> * g[1];
+    V<T> even_b = by_b * (g[0] + B2<T> * g[2]), odd_b = by_b * B<T> * g[1];
+    to[0] = first * g[0];
+    to[1] = even_a + odd_a;
+    to[2] = even_a - odd_a;
+    to[3] = even_b + odd_b;
+    to[4] = even_b - odd_b;
+    to[5] = g[2];
+}
+
+// The rows of G' u.
+template <typename T>
+INLINE void by_g_back(const V<T>* u, V<T>* to) {
+    constexpr T first = 1 / (A2<T> * B2<T>), by_a = 1 / (2 * A2<T> * (A2<T> - B2<T>)),
+                by_b = 1 / (2 * B2<T> * (B2<T> - A2<T>));
+    V<T> even_a = by_a * (u[1] + u[2]), odd_a = by_a * A<T> * (u[1] - u[2]);
+    V<T> even_b = by_b * (u[3] + u[4]), odd_b = by_b * B<T> * (u[3] - u[4]);
+    to[0] = first * u[0] + even_a + even_b;
+    to[1] = odd_a + odd_b;
+    to[2] = A2<T> * even_a + B2<T> * even_b + u[5];
+}
+
+// V = B' d B of one tile, `stride` numbers from one of its places to the next.
 template <typename T>
 INLINE void input_tile(Rows<const T> x, const Winograd& w, const Tile& tile, T* to, int64_t stride) {
-    const T* from[4][4];
-    for (int i = 0; i < 4; i++)
-        for (int j = 0; j < 4; j++) from[i][j] = tile.read(x, w, i - 1, j - 1);
+    const T* from[SIDE][SIDE];
+    for (int i = 0; i < SIDE; i++)
+        for (int j = 0; j < SIDE; j++) from[i][j] = tile.read(x, w, i - 1, j - 1);
     for (int64_t c = 0; c < w.inputs; c += LANES<T>) {
-        V<T> half[4][4];
-        for (int j = 0; j < 4; j++) {
-            V<T> d[4];
-            for (int i = 0; i < 4; i++) d[i] = load(from[i][j] + c);
-            half[0][j] = d[0] - d[2];
-            half[1][j] = d[1] + d[2];
-            half[2][j] = d[2] - d[1];
-            half[3][j] = d[1] - d[3];
+        V<T> half[SIDE][SIDE];
+        for (int i = 0; i < SIDE; i++) {
+            V<T> d[SIDE];
+            for (int j = 0; j < SIDE; j++) d[j] = load(from[i][j] + c);
+            by_b<T>(d, half[i]);
         }
-        for (int i = 0; i < 4; i++) {
-            T* row = to + 4 * i * stride + c;
-            store(row, V<T>(half[i][0] - half[i][2]));
-            store(row + stride, V<T>(half[i][1] + half[i][2]));
-            store(row + 2 * stride, V<T>(half[i][2] - half[i][1]));
-            store(row + 3 * stride, V<T>(half[i][1] - half[i][3]));
+        for (int j = 0; j < SIDE; j++) {
+            V<T> column[SIDE], made[SIDE];
+            for (int i = 0; i < SIDE; i++) column[i] = half[i][j];
+            by_b<T>(column, made);
+            for (int i = 0; i < SIDE; i++) store(to + (SIDE * i + j) * stride + c, made[i]);
         }
     }
 }
@@ -146,20 +217,22 @@ INLINE void input_tile(Rows<const T> x, const Winograd& w, const Tile& tile, T* 
 // y = A' M A + bias of one tile.
 template <typename T>
 INLINE void output_tile(const T* m, int64_t stride, const T* bias, const Winograd& w, const Tile& tile, Rows<T> y) {
-    T* to[2][2];
-    for (int i = 0; i < 2; i++)
-        for (int j = 0; j < 2; j++) to[i][j] = tile.at(y, w, i, j);
+    T* to[OUTPUTS][OUTPUTS];
+    for (int i = 0; i < OUTPUTS; i++)
+        for (int j = 0; j < OUTPUTS; j++) to[i][j] = tile.at(y, w, i, j);
     for (int64_t c = 0; c < w.outputs; c += LANES<T>) {
-        V<T> half[2][4], shift = bias ? load(bias + c) : V<T>{};
-        for (int j = 0; j < 4; j++) {
-            V<T> column[4];
-            for (int i = 0; i < 4; i++) column[i] = load(m + (4 * i + j) * stride + c);
-            half[0][j] = column[0] + column[1] + column[2];
-            half[1][j] = column[1] - column[2] - column[3];
+        V<T> half[SIDE][OUTPUTS], shift = bias ? load(bias + c) : V<T>{};
+        for (int i = 0; i < SIDE; i++) {
+            V<T> row[SIDE];
+            for (int j = 0; j < SIDE; j++) row[j] = load(m + (SIDE * i + j) * stride + c);
+            by_a<T>(row, half[i]);
         }
-        for (int i = 0; i < 2; i++) {
-            if (to[i][0]) store(to[i][0] + c, V<T>(half[i][0] + half[i][1] + half[i][2] + shift));
-            if (to[i][1]) store(to[i][1] + c, V<T>(half[i][1] - half[i][2] - half[i][3] + shift));
+        for (int j = 0; j < OUTPUTS; j++) {
+            V<T> column[SIDE], made[OUTPUTS];
+            for (int i = 0; i < SIDE; i++) column[i] = half[i][j];
+            by_a<T>(column, made);
+            for (int i = 0; i < OUTPUTS; i++)
+                if (to[i][j]) store(to[i][j] + c, V<T>(made[i] + shift));
         }
     }
 }
@@ -167,24 +240,21 @@ INLINE void output_tile(const T* m, int64_t stride, const T* bias, const Winogra
 // The gradient of M, A g A', of one tile.
 template <typename T>
 INLINE void gradient_tile(Rows<const T> g, const Winograd& w, const Tile& tile, T* to, int64_t stride) {
-    const T* from[2][2];
-    for (int i = 0; i < 2; i++)
-        for (int j = 0; j < 2; j++) from[i][j] = tile.read(g, w, i, j);
+    const T* from[OUTPUTS][OUTPUTS];
+    for (int i = 0; i < OUTPUTS; i++)
+        for (int j = 0; j < OUTPUTS; j++) from[i][j] = tile.read(g, w, i, j);
     for (int64_t c = 0; c < w.outputs; c += LANES<T>) {
-        V<T> half[4][2];
-        for (int j = 0; j < 2; j++) {
-            V<T> a = load(from[0][j] + c), b = load(from[1][j] + c);
-            half[0][j] = a;
-            half[1][j] = a + b;
-            half[2][j] = a - b;
-            half[3][j] = -b;
+        V<T> half[OUTPUTS][SIDE];
+        for (int i = 0; i < OUTPUTS; i++) {
+            V<T> row[OUTPUTS];
+            for (int j = 0; j < OUTPUTS; j++) row[j] = load(from[i][j] + c);
+            by_a_back<T>(row, half[i]);
         }
-        for (int i = 0; i < 4; i++) {
-            T* row = to + 4 * i * stride + c;
-            store(row, half[i][0]);
-            store(row + stride, V<T>(half[i][0] + half[i][1]));
-            store(row + 2 * stride, V<T>(half[i][0] - half[i][1]));
-            store(row + 3 * stride, V<T>(-half[i][1]));
+        for (int j = 0; j < SIDE; j++) {
+            V<T> column[OUTPUTS], made[SIDE];
+            for (int i = 0; i < OUTPUTS; i++) column[i] = half[i][j];
+            by_a_back<T>(column, made);
+            for (int i = 0; i < SIDE; i++) store(to + (SIDE * i + j) * stride + c, made[i]);
         }
     }
 }
@@ -192,14 +262,14 @@ INLINE void gradient_tile(Rows<const T> g, const Winograd& w, const Tile& tile, 
 // Tiles that are worked on at once: few enough that V and M of all of them stay in the second cache.
 constexpr int64_t STRIP = 32;
 
-// From one of the 16 matrices of a strip to the next: not a power of two, whose lines would share few places in the first
+// From one of the matrices of a strip to the next: not a power of two, whose lines would share few places in the first
 // cache.
 template <typename T>
 INLINE int64_t plane(int64_t channels) { return STRIP * channels + 64 / sizeof(T); }
 
 template <typename T>
 int64_t scratch(const Winograd& w) {
-    return 16 * (plane<T>(w.inputs) + plane<T>(w.outputs));
+    return PLACES * (plane<T>(w.inputs) + plane<T>(w.outputs));
 }
 
 INLINE void clear(void* at, int64_t bytes) { __builtin_memset(at, 0, bytes); }
@@ -208,14 +278,14 @@ template <typename T>
 void forward(Rows<const T> x, const T* u, const T* bias, const Winograd& w, int64_t begin, int64_t end, Rows<T> y,
              T* scratch) {
     const int64_t v_plane = plane<T>(w.inputs), m_plane = plane<T>(w.outputs);
-    T *v = scratch, *m = scratch + 16 * v_plane;
-    clear(v, 16 * v_plane * sizeof(T));
+    T *v = scratch, *m = scratch + PLACES * v_plane;
+    clear(v, PLACES * v_plane * sizeof(T));
     Tile from(w, begin), to = from;
     for (int64_t first = begin; first < end; first += STRIP) {
         int64_t count = least(STRIP, end - first), rows = (count + ROWS - 1) / ROWS * ROWS;
         for (int64_t t = 0; t < count; t++, from.advance(w))
             input_tile(x, w, from, v + t * w.inputs, v_plane);
-        for (int64_t p = 0; p < 16; p++) {
+        for (int64_t p = 0; p < PLACES; p++) {
             Matrix<T> left{v + p * v_plane, w.inputs, 1};
             product(left, u + p * w.inputs * w.outputs, rows, w.outputs, w.inputs, false, m + p * m_plane);
         }
@@ -227,7 +297,7 @@ void forward(Rows<const T> x, const T* u, const T* bias, const Winograd& w, int6
 template <typename T>
 void weight(Rows<const T> x, Rows<const T> g, const Winograd& w, int64_t begin, int64_t end, T* u, T* scratch) {
     const int64_t v_plane = plane<T>(w.inputs), m_plane = plane<T>(w.outputs);
-    T *v = scratch, *m = scratch + 16 * v_plane;
+    T *v = scratch, *m = scratch + PLACES * v_plane;
     Tile tile(w, begin);
     for (int64_t first = begin; first < end; first += STRIP) {
         int64_t count = least(STRIP, end - first);
@@ -235,29 +305,11 @@ void weight(Rows<const T> x, Rows<const T> g, const Winograd& w, int64_t begin, 
             input_tile(x, w, tile, v + t * w.inputs, v_plane);
             gradient_tile(g, w, tile, m + t * w.outputs, m_plane);
         }
-        for (int64_t p = 0; p < 16; p++) {
+        for (int64_t p = 0; p < PLACES; p++) {
             Matrix<T> left{v + p * v_plane, 1, w.inputs};
             product(left, m + p * m_plane, w.inputs, w.outputs, count, true, u + p * w.inputs * w.outputs);
         }
     }
-}
-
-// The rows of G g, or of G' u.
-template <typename T>
-INLINE void by_g(const V<T>* g, V<T>* to) {
-    V<T> ends = T(0.5) * (g[0] + g[2]), middle = T(0.5) * g[1];
-    to[0] = g[0];
-    to[1] = ends + middle;
-    to[2] = ends - middle;
-    to[3] = g[2];
-}
-
-template <typename T>
-INLINE void by_g_back(const V<T>* u, V<T>* to) {
-    V<T> half = T(0.5) * (u[1] + u[2]);
-    to[0] = u[0] + half;
-    to[1] = T(0.5) * (u[1] - u[2]);
-    to[2] = half + u[3];
 }
 
 // Values of one input and LANES outputs, to and from vectors.
@@ -282,17 +334,17 @@ void filters(Filters<const T> filters, const Winograd& w, int64_t begin, int64_t
         for (int64_t input = begin; input < end; input++) {
             const T* from = filters.data + input * filters.input + output * filters.output;
             T* to = u + input * w.outputs + output;
-            V<T> half[3][4];
+            V<T> half[3][SIDE];
             for (int i = 0; i < 3; i++) {
                 V<T> row[3];
                 for (int j = 0; j < 3; j++)
                     row[j] = gather(from + i * filters.row + j * filters.column, filters.output);
                 by_g<T>(row, half[i]);
             }
-            for (int j = 0; j < 4; j++) {
-                V<T> column[3] = {half[0][j], half[1][j], half[2][j]}, made[4];
+            for (int j = 0; j < SIDE; j++) {
+                V<T> column[3] = {half[0][j], half[1][j], half[2][j]}, made[SIDE];
                 by_g<T>(column, made);
-                for (int i = 0; i < 4; i++) store(to + (4 * i + j) * all, made[i]);
+                for (int i = 0; i < SIDE; i++) store(to + (SIDE * i + j) * all, made[i]);
             }
         }
     }
@@ -305,18 +357,19 @@ void filters_back(const T* u, int64_t count, const Winograd& w, int64_t begin, i
         for (int64_t input = begin; input < end; input++) {
             const T* from = u + input * w.outputs + output;
             T* to = filters.data + input * filters.input + output * filters.output;
-            V<T> half[4][3];
-            for (int i = 0; i < 4; i++) {
-                V<T> row[4];
-                for (int j = 0; j < 4; j++) {
-                    row[j] = load(from + (4 * i + j) * all);
+            V<T> half[SIDE][3];
+            for (int i = 0; i < SIDE; i++) {
+                V<T> row[SIDE];
+                for (int j = 0; j < SIDE; j++) {
+                    row[j] = load(from + (SIDE * i + j) * all);
                     for (int64_t part = 1; part < count; part++)
-                        row[j] += load(from + (16 * part + 4 * i + j) * all);
+                        row[j] += load(from + (PLACES * part + SIDE * i + j) * all);
                 }
                 by_g_back<T>(row, half[i]);
             }
             for (int j = 0; j < 3; j++) {
-                V<T> column[4] = {half[0][j], half[1][j], half[2][j], half[3][j]}, made[3];
+                V<T> column[SIDE], made[3];
+                for (int i = 0; i < SIDE; i++) column[i] = half[i][j];
                 by_g_back<T>(column, made);
                 for (int i = 0; i < 3; i++)
                     scatter(to + i * filters.row + j * filters.column, filters.output, made[i]);

@@ -1,6 +1,6 @@
-// Convolutions with a kernel of 3x3, stride 1 and padding 1 by Winograd's minimal filtering F(2x2, 3x3): 16 products in
-// place of 36 for four outputs. Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", arXiv 1509.09308;
-// their names: a tile is 4x4 inputs for 2x2 outputs, U = G g G', V = B' d B, M = U V, y = A' M A.
+// Convolutions with a kernel of 3x3, stride 1 and padding 1 by Winograd's minimal filtering F(4x4, 3x3): 36 products in
+// place of 144 for 16 outputs. Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", arXiv 1509.09308;
+// their names: a tile is 6x6 inputs for 4x4 outputs, U = G g G', V = B' d B, M = U V, y = A' M A.
 //
 // As in kernels.h, nothing of the standard library or ATen may be used in winograd.cpp.
 #pragma once
@@ -12,12 +12,16 @@ namespace nshot {
 // Channels above which U no longer stays in the second cache.
 constexpr int64_t MOST_CHANNELS = 256;
 
-// Geometry of the images; `U` is `[16, inputs, outputs]`.
+// Outputs of a tile along one side, its inputs, and all of them.
+constexpr int64_t OUTPUTS = 4, SIDE = 6, PLACES = SIDE * SIDE;
+
+// Geometry of the images; `U` is `[PLACES, inputs, outputs]`.
 struct Winograd {
     int64_t inputs, outputs, height, width;
 
     // Inlined always: one compiled for AVX-512 could be the one that the linker keeps for all.
-    __attribute__((always_inline)) int64_t tiles() const { return ((height + 1) / 2) * ((width + 1) / 2); }
+    __attribute__((always_inline)) int64_t across() const { return (width + OUTPUTS - 1) / OUTPUTS; }
+    __attribute__((always_inline)) int64_t tiles() const { return (height + OUTPUTS - 1) / OUTPUTS * across(); }
 };
 
 // Filters of 3x3 by the distances between inputs, outputs, rows and columns.
