@@ -99,9 +99,10 @@ at::Tensor winograd_forward(const WinogradKernels<T>& kernels, const at::Tensor&
     auto y = at::empty({given.size(0), geometry.outputs, given.size(2), given.size(3)}, given.options(),
                        at::MemoryFormat::ChannelsLast);
     Images into(y);
+    const bool past = is_large<T>(y.numel());
     over_tiles(given, geometry, [&](int64_t begin, int64_t end, int64_t) {
         auto scratch = at::empty({kernels.scratch(geometry)}, given.options());
-        kernels.forward(x.from<T>(), to, bias, geometry, begin, end, into.into<T>(),
+        kernels.forward(x.from<T>(), to, bias, geometry, begin, end, into.into<T>(), past,
                         scratch.template mutable_data_ptr<T>());
     });
     return y;

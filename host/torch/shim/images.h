@@ -69,6 +69,10 @@ at::Tensor room_like(const at::Tensor& x, int64_t height, int64_t width) {
 }
 at::Tensor room_like(const at::Tensor& x) { return room_like(x, x.size(2), x.size(3)); }
 
+// Whether so many numbers are written past the caches: most would be gone from there before they are read.
+template <typename T>
+bool is_large(int64_t count) { return count * int64_t(sizeof(T)) >= 8 << 20; }
+
 // Elements that are worth a thread of their own.
 constexpr int64_t GRAIN = 16384;
 

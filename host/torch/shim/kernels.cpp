@@ -1,5 +1,9 @@
 #include "kernels.h"
 
+#if defined(__AVX__)
+#include <immintrin.h>
+#endif
+
 // The file is compiled with NSHOT_KERNELS naming the variant.
 #define NSHOT_JOIN(a, b) a##b
 #define NSHOT_NAMED(variant) NSHOT_JOIN(kernels_, variant)
@@ -50,6 +54,32 @@ INLINE void over_blocks(int64_t rows, int64_t channels, const Body& body) {
         int64_t end = least(begin + BLOCK, rows);
         over_channels<T>(channels, [&](auto lanes, int64_t c) __attribute__((always_inline)) { body(lanes, begin, end, c); });
     }
+}
+
+// Numbers that stay in the first cache until they are written past all caches.
+constexpr int64_t NEAR = 2048;
+
+template <typename T>
+INLINE bool is_aligned(const T* at) { return uintptr_t(at) % 32 == 0; }
+
+// Writes whole lines past the caches, so that what was there is not read first. `to` and `from` begin at multiples of 32
+// bytes, and `count` is a multiple of a vector.
+template <typename T>
+INLINE void stream(T* to, const T* from, int64_t count) {
+#if defined(__AVX__)
+    for (int64_t i = 0; i < count; i += Vector<T>::size)
+        _mm256_stream_si256(reinterpret_cast<__m256i*>(to + i),
+                            _mm256_load_si256(reinterpret_cast<const __m256i*>(from + i)));
+#else
+    __builtin_memcpy(to, from, count * sizeof(T));
+#endif
+}
+
+// What was streamed is seen by other threads before what follows.
+INLINE void fence() {
+#if defined(__AVX__)
+    _mm_sfence();
+#endif
 }
 
 template <typename V>
@@ -137,7 +167,7 @@ INLINE void add_terms(const AffineTerm<T>* terms, L, bool first, int64_t begin, 
             load(x, terms[t].x.data + r * terms[t].x.pitch + c);
             y += scale[t] * x;
         }
-        T* at = out + r * channels + c;
+        T* at = out + (r - begin) * channels + c;
         if (!first) {
             V before;
             load(before, at);
@@ -147,12 +177,11 @@ INLINE void add_terms(const AffineTerm<T>* terms, L, bool first, int64_t begin, 
     }
 }
 
+// The sum of the terms for some rows.
 template <typename T>
-void combine(const AffineTerm<T>* terms, int64_t count, int64_t rows, int64_t channels, Rectifier rectifier, T* sum,
-             T* rectified) {
-    T* out = sum ? sum : rectified;
-    over_blocks<T>(rows, channels, [&](auto lanes, int64_t begin, int64_t end, int64_t c) __attribute__((always_inline)) {
-        typedef typename decltype(lanes)::type V;
+INLINE void combine_rows(const AffineTerm<T>* terms, int64_t count, int64_t begin, int64_t end, int64_t channels,
+                         T* out) {
+    over_channels<T>(channels, [&](auto lanes, int64_t c) __attribute__((always_inline)) {
         for (int64_t t = 0; t < count; t += 3) {
             switch (count - t) {
                 case 1: add_terms<1>(terms + t, lanes, t == 0, begin, end, c, channels, out); break;
@@ -160,13 +189,35 @@ void combine(const AffineTerm<T>* terms, int64_t count, int64_t rows, int64_t ch
                 default: add_terms<3>(terms + t, lanes, t == 0, begin, end, c, channels, out);
             }
         }
-        if (!rectified) return;
-        for (int64_t r = begin; r < end; r++) {
-            V y;
-            load(y, out + r * channels + c);
-            store(rectified + r * channels + c, rectify(y, rectifier));
-        }
     });
+}
+
+template <typename T>
+INLINE void rectify_all(const T* from, int64_t count, Rectifier rectifier, T* to) {
+    over_channels<T>(count, [&](auto lanes, int64_t c) __attribute__((always_inline)) {
+        typename decltype(lanes)::type y;
+        load(y, from + c);
+        store(to + c, rectify(y, rectifier));
+    });
+}
+
+template <typename T>
+void combine(const AffineTerm<T>* terms, int64_t count, int64_t rows, int64_t channels, Rectifier rectifier, T* sum,
+             T* rectified, bool past) {
+    alignas(32) T near[NEAR];
+    past = past && channels <= NEAR && is_aligned(sum) && is_aligned(rectified) && channels % Vector<T>::size == 0;
+    const int64_t block = past ? NEAR / channels : BLOCK;
+    for (int64_t begin = 0; begin < rows; begin += block) {
+        const int64_t end = least(begin + block, rows), all = (end - begin) * channels;
+        T* const into_sum = sum ? sum + begin * channels : nullptr;
+        T* const into_rectified = rectified ? rectified + begin * channels : nullptr;
+        T* const out = past ? near : into_sum ? into_sum : into_rectified;
+        combine_rows(terms, count, begin, end, channels, out);
+        if (past && sum) stream(into_sum, out, all);
+        if (rectified) rectify_all(out, all, rectifier, past ? near : into_rectified);
+        if (past && rectified) stream(into_rectified, near, all);
+    }
+    if (past) fence();
 }
 
 template <typename T>

@@ -50,9 +50,9 @@ struct Kernels {
     // Adds, per channel, the sums of `x - origin` and of its square over `rows` rows.
     void (*moments)(Rows<const T> x, int64_t rows, int64_t channels, const T* origin, double* sum, double* square);
     // The sum of the terms; written to `sum` and, rectified, to `rectified`; either may be null. Both have the pitch
-    // `channels`.
+    // `channels`. `past`: they are larger than the caches, and are written past them where that can be done.
     void (*combine)(const AffineTerm<T>* terms, int64_t count, int64_t rows, int64_t channels, Rectifier rectifier,
-                    T* sum, T* rectified);
+                    T* sum, T* rectified, bool past);
     // g = sum of `direct` + (sum of `masked` where `rectified` lets through), into `g` of pitch `channels`.
     void (*gather)(const Rows<const T>* direct, int64_t direct_count, const Rows<const T>* masked,
                    int64_t masked_count, const T* rectified, Rectifier rectifier, int64_t rows, int64_t channels,

@@ -147,12 +147,13 @@ void sum_forward(const nshot_term* terms, size_t count, Rectifier rectifier, boo
     int64_t rows = images[0].rows, channels = images[0].channels;
     T* into_sum = want_sum ? made_sum.mutable_data_ptr<T>() : nullptr;
     T* into_rectified = rectifier != NONE ? made_rectified.mutable_data_ptr<T>() : nullptr;
+    const bool past = is_large<T>(rows * channels);
     in_parts(rows, channels, [&](int64_t begin, int64_t end, int64_t) {
         auto part = affine;
         for (auto& term : part) term.x.data += begin * term.x.pitch;
         auto at = [&](T* data) { return data ? data + begin * channels : nullptr; };
         kernels<T>().combine(part.data(), part.size(), end - begin, channels, rectifier, at(into_sum),
-                             at(into_rectified));
+                             at(into_rectified), past);
     });
     if (want_sum) *sum = new at::Tensor(made_sum);
     if (rectifier != NONE) *rectified = new at::Tensor(made_rectified);

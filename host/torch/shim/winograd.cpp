@@ -1,5 +1,7 @@
 #include "winograd.h"
 
+#include <immintrin.h>
+
 // The file is compiled with NSHOT_KERNELS naming the variant and NSHOT_VECTOR its bytes.
 #define NSHOT_JOIN(a, b) a##b
 #define NSHOT_NAMED(variant) NSHOT_JOIN(winograd_, variant)
@@ -30,6 +32,16 @@ INLINE V<T> load(const T* from) {
 
 template <typename T>
 INLINE void store(T* to, const V<T>& from) { __builtin_memcpy(to, &from, sizeof(from)); }
+
+// Writes past the caches, so that what was there is not read first.
+template <typename T>
+INLINE void stream(T* to, const V<T>& from) {
+#if NSHOT_VECTOR == 64
+    _mm512_stream_si512(reinterpret_cast<__m512i*>(to), (__m512i)from);
+#else
+    _mm256_stream_si256(reinterpret_cast<__m256i*>(to), (__m256i)from);
+#endif
+}
 
 INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
@@ -215,7 +227,7 @@ INLINE void input_tile(Rows<const T> x, const Winograd& w, const Tile& tile, T* 
 }
 
 // y = A' M A + bias of one tile.
-template <typename T>
+template <bool PAST, typename T>
 INLINE void output_tile(const T* m, int64_t stride, const T* bias, const Winograd& w, const Tile& tile, Rows<T> y) {
     T* to[OUTPUTS][OUTPUTS];
     for (int i = 0; i < OUTPUTS; i++)
@@ -231,8 +243,11 @@ INLINE void output_tile(const T* m, int64_t stride, const T* bias, const Winogra
             V<T> column[SIDE], made[OUTPUTS];
             for (int i = 0; i < SIDE; i++) column[i] = half[i][j];
             by_a<T>(column, made);
-            for (int i = 0; i < OUTPUTS; i++)
-                if (to[i][j]) store(to[i][j] + c, V<T>(made[i] + shift));
+            for (int i = 0; i < OUTPUTS; i++) {
+                if (!to[i][j]) continue;
+                if constexpr (PAST) stream(to[i][j] + c, V<T>(made[i] + shift));
+                else store(to[i][j] + c, V<T>(made[i] + shift));
+            }
         }
     }
 }
@@ -274,9 +289,9 @@ int64_t scratch(const Winograd& w) {
 
 INLINE void clear(void* at, int64_t bytes) { __builtin_memset(at, 0, bytes); }
 
-template <typename T>
-void forward(Rows<const T> x, const T* u, const T* bias, const Winograd& w, int64_t begin, int64_t end, Rows<T> y,
-             T* scratch) {
+template <bool PAST, typename T>
+INLINE void forward_tiles(Rows<const T> x, const T* u, const T* bias, const Winograd& w, int64_t begin, int64_t end,
+                          Rows<T> y, T* scratch) {
     const int64_t v_plane = plane<T>(w.inputs), m_plane = plane<T>(w.outputs);
     T *v = scratch, *m = scratch + PLACES * v_plane;
     clear(v, PLACES * v_plane * sizeof(T));
@@ -290,8 +305,17 @@ void forward(Rows<const T> x, const T* u, const T* bias, const Winograd& w, int6
             product(left, u + p * w.inputs * w.outputs, rows, w.outputs, w.inputs, false, m + p * m_plane);
         }
         for (int64_t t = 0; t < count; t++, to.advance(w))
-            output_tile(m + t * w.outputs, m_plane, bias, w, to, y);
+            output_tile<PAST>(m + t * w.outputs, m_plane, bias, w, to, y);
     }
+}
+
+template <typename T>
+void forward(Rows<const T> x, const T* u, const T* bias, const Winograd& w, int64_t begin, int64_t end, Rows<T> y,
+             bool past, T* scratch) {
+    if (!past || y.pitch % LANES<T> || uintptr_t(y.data) % NSHOT_VECTOR)
+        return forward_tiles<false>(x, u, bias, w, begin, end, y, scratch);
+    forward_tiles<true>(x, u, bias, w, begin, end, y, scratch);
+    _mm_sfence();
 }
 
 template <typename T>

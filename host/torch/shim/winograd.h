@@ -42,9 +42,10 @@ struct WinogradKernels {
     void (*filters)(Filters<const T> filters, const Winograd& geometry, int64_t begin, int64_t end, T* u);
     void (*filters_back)(const T* u, int64_t count, const Winograd& geometry, int64_t begin, int64_t end,
                          Filters<T> filters);
-    // Outputs of the tiles from `begin` to `end`, counted over all images; `bias` may be null.
+    // Outputs of the tiles from `begin` to `end`, counted over all images; `bias` may be null. `past`: the
+    // outputs are larger than the caches, and are written past them where that can be done.
     void (*forward)(Rows<const T> x, const T* u, const T* bias, const Winograd& geometry, int64_t begin, int64_t end,
-                    Rows<T> y, T* scratch);
+                    Rows<T> y, bool past, T* scratch);
     // Adds to the gradient of U what these tiles give.
     void (*weight)(Rows<const T> x, Rows<const T> g, const Winograd& geometry, int64_t begin, int64_t end, T* u,
                    T* scratch);

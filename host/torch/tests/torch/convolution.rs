@@ -73,3 +73,11 @@ fn large_batches_on_all_threads() {
     compare(&case, Precision::Float64, 1e-12);
     compare(&case, Precision::Float32, 5e-5);
 }
+
+/// Outputs of this size are written past the caches.
+#[test]
+fn images_larger_than_the_caches() {
+    let case = Case { channels: [16, 16, 16], images: [130, 33, 31] };
+    compare(&case, Precision::Float64, 1e-12);
+    compare(&case, Precision::Float32, 5e-5);
+}

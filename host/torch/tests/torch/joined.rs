@@ -201,3 +201,18 @@ fn inverted_bottlenecks_of_odd_geometry() {
         compare(&graph, &parameters, &numbers(&[3, 3, 13, 10]));
     }
 }
+
+/// Images of this size are written past the caches: a sum of a norm with its input, and that sum rectified.
+#[test]
+fn images_larger_than_the_caches() {
+    let none = specs(&[("unused", &[1], Role::Weight)]);
+    for (channels, images) in [(8, [17, 64, 125]), (6, [23, 64, 125])] {
+        let graph = graph(&none, &[-1, channels, images[1], images[2]], |b, x| {
+            let y = op(b, "batch_norm", &[x], &[]);
+            let sum = op(b, "add", &[y, x], &[]);
+            let rectified = op(b, "relu", &[sum], &[]);
+            op(b, "mul", &[sum, rectified], &[])
+        });
+        compare(&graph, &none, &numbers(&[images[0], channels, images[1], images[2]]));
+    }
+}
