@@ -35,6 +35,7 @@ fn main() {
         .file("shim/windows.cpp")
         .file("shim/gradients.cpp")
         .file("shim/convolution.cpp")
+        .file("shim/memory.cpp")
         .compile("nshot_shim");
     kernels("kernels", "base", &[]);
     if std::env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|architecture| architecture == "x86_64") {

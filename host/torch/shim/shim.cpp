@@ -38,6 +38,8 @@ namespace {
 
 }  // namespace
 
+void use_aligned_memory();
+
 extern "C" {
 
 enum nshot_kind : int32_t {
@@ -327,6 +329,7 @@ char* nshot_configure(int32_t threads, int32_t cuda) {
         setenv("MKL_DYNAMIC", "FALSE", 1);
         at::set_num_threads(threads);
         if (at::get_num_interop_threads() != 1) at::set_num_interop_threads(1);
+        use_aligned_memory();
 #if defined(__GLIBC__)
         // Large buffers stay with the process: returning them costs thousands of page faults a step.
         mallopt(M_MMAP_THRESHOLD, 1 << 30);
