@@ -56,6 +56,13 @@ INLINE void over_blocks(int64_t rows, int64_t channels, const Body& body) {
     }
 }
 
+// Whether the variant can write past the caches.
+#if defined(__AVX__)
+constexpr bool STREAMS = true;
+#else
+constexpr bool STREAMS = false;
+#endif
+
 // Numbers that stay in the first cache until they are written past all caches.
 constexpr int64_t NEAR = 2048;
 
@@ -70,8 +77,6 @@ INLINE void stream(T* to, const T* from, int64_t count) {
     for (int64_t i = 0; i < count; i += Vector<T>::size)
         _mm256_stream_si256(reinterpret_cast<__m256i*>(to + i),
                             _mm256_load_si256(reinterpret_cast<const __m256i*>(from + i)));
-#else
-    __builtin_memcpy(to, from, count * sizeof(T));
 #endif
 }
 
@@ -205,7 +210,7 @@ template <typename T>
 void combine(const AffineTerm<T>* terms, int64_t count, int64_t rows, int64_t channels, Rectifier rectifier, T* sum,
              T* rectified, bool past) {
     alignas(32) T near[NEAR];
-    past = past && channels <= NEAR && is_aligned(sum) && is_aligned(rectified) && channels % Vector<T>::size == 0;
+    past = STREAMS && past && channels <= NEAR && is_aligned(sum) && is_aligned(rectified) && channels % Vector<T>::size == 0;
     const int64_t block = past ? NEAR / channels : BLOCK;
     for (int64_t begin = 0; begin < rows; begin += block) {
         const int64_t end = least(begin + block, rows), all = (end - begin) * channels;

@@ -9,7 +9,7 @@
 
 namespace nshot {
 
-// Channels above which U no longer stays in the second cache.
+// Above it libtorch convolves: U grows with the square of the channels, and zeros stand ready for so many.
 constexpr int64_t MOST_CHANNELS = 256;
 
 // Outputs of a tile along one side, its inputs, and all of them.

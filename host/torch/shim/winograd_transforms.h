@@ -50,14 +50,20 @@ INLINE void by_a_back(const V<T>* g, V<T>* to) {
     to[5] = g[3];
 }
 
+// What G has at the points 0, A and -A, B and -B: one over the products of their distances to the others.
+template <typename T>
+constexpr T G_0 = 1 / (A2<T> * B2<T>);
+template <typename T>
+constexpr T G_A = 1 / (2 * A2<T> * (A2<T> - B2<T>));
+template <typename T>
+constexpr T G_B = 1 / (2 * B2<T> * (B2<T> - A2<T>));
+
 // The rows of G g.
 template <typename T>
 INLINE void by_g(const V<T>* g, V<T>* to) {
-    constexpr T first = 1 / (A2<T> * B2<T>), by_a = 1 / (2 * A2<T> * (A2<T> - B2<T>)),
-                by_b = 1 / (2 * B2<T> * (B2<T> - A2<T>));
-    V<T> even_a = by_a * (g[0] + A2<T> * g[2]), odd_a = by_a * A<T> * g[1];
-    V<T> even_b = by_b * (g[0] + B2<T> * g[2]), odd_b = by_b * B<T> * g[1];
-    to[0] = first * g[0];
+    V<T> even_a = G_A<T> * (g[0] + A2<T> * g[2]), odd_a = G_A<T> * A<T> * g[1];
+    V<T> even_b = G_B<T> * (g[0] + B2<T> * g[2]), odd_b = G_B<T> * B<T> * g[1];
+    to[0] = G_0<T> * g[0];
     to[1] = even_a + odd_a;
     to[2] = even_a - odd_a;
     to[3] = even_b + odd_b;
@@ -68,11 +74,9 @@ INLINE void by_g(const V<T>* g, V<T>* to) {
 // The rows of G' u.
 template <typename T>
 INLINE void by_g_back(const V<T>* u, V<T>* to) {
-    constexpr T first = 1 / (A2<T> * B2<T>), by_a = 1 / (2 * A2<T> * (A2<T> - B2<T>)),
-                by_b = 1 / (2 * B2<T> * (B2<T> - A2<T>));
-    V<T> even_a = by_a * (u[1] + u[2]), odd_a = by_a * A<T> * (u[1] - u[2]);
-    V<T> even_b = by_b * (u[3] + u[4]), odd_b = by_b * B<T> * (u[3] - u[4]);
-    to[0] = first * u[0] + even_a + even_b;
+    V<T> even_a = G_A<T> * (u[1] + u[2]), odd_a = G_A<T> * A<T> * (u[1] - u[2]);
+    V<T> even_b = G_B<T> * (u[3] + u[4]), odd_b = G_B<T> * B<T> * (u[3] - u[4]);
+    to[0] = G_0<T> * u[0] + even_a + even_b;
     to[1] = odd_a + odd_b;
     to[2] = A2<T> * even_a + B2<T> * even_b + u[5];
 }
