@@ -62,9 +62,14 @@ impl Wants {
         Ok(wants)
     }
 
+    /// Whether norms of gradients are wanted.
+    pub fn norms(self) -> bool {
+        self.path_gradient_norm || self.option_gradient_norm
+    }
+
     /// Whether anything is wanted.
     pub fn any(self) -> bool {
-        self.loss || self.path_gradient_norm || self.option_gradient_norm
+        self.loss || self.norms()
     }
 }
 
@@ -78,7 +83,7 @@ pub struct PathOutcome {
     pub selection: Selection,
     /// Its loss.
     pub loss: f64,
-    /// The norm of its gradient, if it was wanted.
+    /// The norm of the gradient of its loss as the update weighs it, if it was wanted.
     pub gradient_norm: Option<f64>,
     /// The norm of the gradient of each option's own parameters, if it was wanted: choice, option, norm.
     pub option_norms: Vec<(u32, u32, f64)>,

@@ -24,7 +24,7 @@ use crate::manifest::Manifest;
 use crate::plugins::Plugins;
 use crate::progress::{Figures, Progress, duration, say};
 use crate::rank;
-use crate::run_directory::{LOCK, Lock, RunDirectory, State, Status, is_run};
+use crate::run_directory::{LOCK, Lock, MANIFEST, RunDirectory, State, Status, is_run};
 use crate::selection::Architecture;
 use crate::signals::{self, Signal};
 use crate::trained_run;
@@ -100,6 +100,8 @@ pub fn run(manifest: Manifest, locked: Option<&Path>, options: Options) -> Resul
     let directory = if goes_on {
         let directory = RunDirectory::open(&path)?;
         execute::compare(&directory.lock()?, &experiment)?;
+        // There may be more seeds now.
+        directory.write(MANIFEST, resolved.as_bytes())?;
         directory
     } else {
         RunDirectory::create(&path, &resolved, &execute::lock(&experiment)?)?
@@ -135,13 +137,29 @@ pub fn run(manifest: Manifest, locked: Option<&Path>, options: Options) -> Resul
     Ok(Ending::Done)
 }
 
-/// The directory's manifest must be this one.
+/// The directory's manifest must be this one, but for seeds that were added.
 fn compare(path: &Path, resolved: &str) -> Result<()> {
-    let file = path.join(crate::run_directory::MANIFEST);
+    let file = path.join(MANIFEST);
     let there = std::fs::read_to_string(&file).map_err(|error| Failure::file("read", &file, &error))?;
     let Some(differs) = trained_run::difference(&there, resolved) else { return Ok(()) };
+    if seeds_were_added(&there, resolved).unwrap_or(false) {
+        return Ok(());
+    }
     Err(Failure::new(format!("the run directory `{}` is of another manifest: {differs}", path.display()))
-        .hint("give another `--directory`, or remove it"))
+        .hint("give another `--directory`, or remove it; only seeds may be added to `standalone.seeds`"))
+}
+
+/// Whether two manifests are the same, but for seeds that only the second one has. None if one of them has no seeds.
+fn seeds_were_added(there: &str, now: &str) -> Option<bool> {
+    let [mut there, mut now]: [toml::Table; 2] = [toml::from_str(there).ok()?, toml::from_str(now).ok()?];
+    let of = |manifest: &mut toml::Table| {
+        // Where it lies is no part of what it computes.
+        manifest.get_mut("run")?.as_table_mut()?.remove("directory");
+        manifest.get_mut("standalone")?.as_table_mut()?.remove("seeds")
+    };
+    let (had, has) = (of(&mut there)?, of(&mut now)?);
+    let (had, has) = (had.as_array()?, has.as_array()?);
+    Some(there == now && had.iter().all(|seed| has.contains(seed)))
 }
 
 /// Checks before the first training what the last step of each would find.

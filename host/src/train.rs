@@ -1,6 +1,7 @@
 //! Training: the loop, step by step, over the stages that the sampler planned.
 
 mod forward;
+mod norms;
 mod record;
 mod stage;
 
@@ -71,8 +72,8 @@ pub fn train(
             let paths = experiment.sampler.sample(&stage.views.sampler, stage.step)?;
             let group = stage.group(experiment, &paths)?;
             let pass = stage.forward_backward(experiment, &paths, &batch)?;
-            let norms = stage.update(experiment, &pass, group)?;
-            stage.record(&paths, group, pass, norms);
+            let norm = stage.update(experiment, &pass, group)?;
+            stage.record(&paths, group, pass, norm);
             stage.step += 1;
             run.step += 1;
             run.images += batch.images * paths.len() as u64;

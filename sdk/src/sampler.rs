@@ -180,9 +180,10 @@ impl Step<'_> {
 pub struct Wants {
     /// Each path's loss.
     pub loss: bool,
-    /// The norm of each path's gradient.
+    /// The 2-norm of each path's gradient, before clipping: of its loss, which steps of several paths weigh with its
+    /// learning rate's factor.
     pub path_gradient_norm: bool,
-    /// The norm of the gradient of each option's own parameters, for each path.
+    /// The same of each option's own parameters, for each path.
     pub option_gradient_norm: bool,
     /// Steps of a block; 0 is taken as 1.
     pub observe_every: u64,

@@ -16,6 +16,7 @@
 //! | `mended` | defects that were found once |
 //! | `mobilenet` | losses, gradients and costs of the `mobilenet` space equal the reference's |
 //! | `nas_bench_201` | costs are the benchmark's, initial weights PyTorch's, CIFAR-10 trains |
+//! | `norms` | a sampler is told of each path's gradient norms, its options' too |
 //! | `plugin_check` | the conformance kit: good plugins pass, and what is wrong with others is named |
 //! | `plugin_new` | new plugins build, pass their tests and run |
 //! | `resume` | stopped, killed or damaged runs go on to the same files, byte for byte |
@@ -49,6 +50,7 @@ mod init_from;
 mod mended;
 mod mobilenet;
 mod nas_bench_201;
+mod norms;
 mod plugin_check;
 mod plugin_new;
 mod refusals;

@@ -73,6 +73,44 @@ fn the_table_depends_on_neither_jobs_nor_kills() {
     bench.write("run.toml", &format!("{}{TRAIN}[rank]\ntable = \"one/table.csv\"\n", small::BASE));
     bench.nshot(&["run", "run.toml", "--quiet", "--directory", "run"]).ok();
     assert_eq!(small::json(&bench.path("run/comparison.json"))[0]["comparison"]["n"], 4);
+    seeds_can_be_added(&bench, &one);
+}
+
+/// What is trained stays as it is; seeds cannot be taken away.
+fn seeds_can_be_added(bench: &Bench, run: &Path) {
+    let before = std::fs::read_to_string(run.join("trained.csv")).unwrap();
+    let with = |seeds| [&arguments("one", "1")[..], &["--json", "--set", seeds]].concat();
+    let fewer = bench.nshot(&with("standalone.seeds=[0]"));
+    let refused = "the run directory `one` is of another manifest: `seeds = [0, 5]`, now `seeds = [0]`";
+    assert!(fewer.error(1).starts_with(refused), "{}", fewer.stderr);
+
+    let said = bench.nshot(&with("standalone.seeds=[9, 0, 5]")).ok();
+    let after = std::fs::read_to_string(run.join("trained.csv")).unwrap();
+    assert!(after.starts_with(&before) && after.lines().count() == before.lines().count() + 4, "{after}");
+    let said: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!(said["tau_between_seeds"].as_array().unwrap().len(), 3);
+    // Of three seeds, the first and third are one half.
+    let of = |seed| small::numbers(&run.join("table.csv"), &format!("accuracy_seed_{seed}"));
+    let half: Vec<f64> = of(9).iter().zip(of(5)).map(|(a, b)| f64::midpoint(*a, b)).collect();
+    let tau = said["tau_between_halves"].as_f64().unwrap();
+    assert!((tau - kendall(&half, &of(0))).abs() < 1e-9, "{tau}");
+
+    // It is the directory of these seeds now.
+    bench.nshot(&with("standalone.seeds=[9, 0, 5]")).ok();
+    assert_eq!(std::fs::read_to_string(run.join("trained.csv")).unwrap(), after);
+    assert!(
+        bench.nshot(&arguments("one", "1")).error(1).contains("`seeds = [9, 0, 5]`, now `seeds = [0, 5]`")
+    );
+}
+
+/// Kendall's tau-b by its definition.
+fn kendall(a: &[f64], b: &[f64]) -> f64 {
+    let sign = |values: &[f64], i: usize, j: usize| values[i].partial_cmp(&values[j]).unwrap() as i32;
+    let pairs = (0..a.len()).flat_map(|i| (0..i).map(move |j| (sign(a, i, j), sign(b, i, j))));
+    let pairs: Vec<(i32, i32)> = pairs.collect();
+    let untied = |of: fn(&(i32, i32)) -> i32| pairs.iter().filter(|pair| of(pair) != 0).count() as f64;
+    let agreement: i32 = pairs.iter().map(|(a, b)| a * b).sum();
+    f64::from(agreement) / (untied(|pair| pair.0) * untied(|pair| pair.1)).sqrt()
 }
 
 /// The table's numbers are those of the trainings; its architectures are connected and different.

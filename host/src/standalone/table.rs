@@ -26,6 +26,9 @@ pub struct Summary {
     /// Kendall's tau-b between the accuracies of each two seeds: how much of a ranking the training's own noise leaves,
     /// and so the most that a ranking can be expected to agree with one seed's.
     pub tau_between_seeds: Vec<f64>,
+    /// The same between the mean accuracies over every second seed and those over the others, which are nearer to the
+    /// table's; from two seeds on.
+    pub tau_between_halves: Option<f64>,
     /// Least, middle and greatest mean accuracy, in percent.
     pub accuracies: [f64; 3],
     /// Seconds of training, all trainings together.
@@ -74,25 +77,51 @@ pub(super) fn write(
         architectures,
         seeds,
         tau_between_seeds,
+        tau_between_halves: tau_between_halves(&by_seed),
         accuracies: [at(0), at(1), at(2)],
         training_seconds: trained.values().map(|row| row.seconds).sum(),
     })
 }
 
+/// Between the means over the seeds at even places and those over the others.
+fn tau_between_halves(by_seed: &[Vec<f64>]) -> Option<f64> {
+    let half = |odd: usize| -> Vec<f64> {
+        let seeds: Vec<&Vec<f64>> = by_seed.iter().skip(odd).step_by(2).collect();
+        let mean = |at| seeds.iter().map(|seed| seed[at]).sum::<f64>() / seeds.len() as f64;
+        (0..seeds.first().map_or(0, |seed| seed.len())).map(mean).collect()
+    };
+    nshot_table::kendall(&half(0), &half(1))
+}
+
 impl Summary {
+    /// Lines about the noise between seeds.
+    fn taus(&self) -> String {
+        let taus = &self.tau_between_seeds;
+        match (&taus[..], self.tau_between_halves) {
+            ([], _) => "tau of seeds   one seed\n".to_owned(),
+            ([tau], _) => format!("tau of seeds   {tau:.3}\n"),
+            (_, halves) => {
+                let mean = taus.iter().sum::<f64>() / taus.len() as f64;
+                let least = taus.iter().copied().fold(f64::INFINITY, f64::min);
+                let greatest = taus.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                let halves = halves.map(|tau| format!("tau of halves  {tau:.3}\n")).unwrap_or_default();
+                format!("tau of seeds   {mean:.3} (each two: {least:.3} to {greatest:.3})\n{halves}")
+            }
+        }
+    }
+
     /// Prints it on standard output.
     pub(super) fn print(&self, json: bool, total: &str) -> Result<()> {
         if json {
             return stdout::print_json(self);
         }
         let [least, middle, greatest] = self.accuracies;
-        let taus: Vec<String> = self.tau_between_seeds.iter().map(|tau| format!("{tau:.3}")).collect();
-        let taus = if taus.is_empty() { "one seed".to_owned() } else { taus.join(", ") };
         let accuracies = format!("{least:.2} % to {greatest:.2} %, half of them above {middle:.2} %");
         let architectures = format!("{}, trained with {} seeds each", self.architectures, self.seeds.len());
         stdout::print(&format!(
-            "architectures  {architectures}\naccuracy       {accuracies}\ntau of seeds   {taus}\n\
-             total          {total}\ntable          {}\n",
+            "architectures  {architectures}\naccuracy       {accuracies}\n{}total          {total}\n\
+             table          {}\n",
+            self.taus(),
             self.table.display()
         ))
     }

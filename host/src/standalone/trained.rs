@@ -68,7 +68,7 @@ pub(super) fn train(
         let paths = experiment.sampler.sample(&stage.views.sampler, stage.step)?;
         let group = stage.group(&mut experiment, &paths)?;
         let pass = stage.forward_backward(&mut experiment, &paths, &batch)?;
-        stage.update(&mut experiment, &pass, group)?;
+        let _norm = stage.update(&mut experiment, &pass, group)?;
         images_trained += pass.images;
         losses.extend(pass.losses);
         stage.step += 1;

@@ -1,11 +1,12 @@
 //! The paths of a step: forward, losses, backward.
 
 use nshot_graph::Op;
-use nshot_torch::{Pass, Recorded, Tensor};
+use nshot_torch::{Gradients, Pass, Recorded, Tensor};
 
+use super::norms::PathNorms;
 use super::stage::Stage;
 use crate::batch::DeviceBatch;
-use crate::boundary::{Loss, LossKind, OptionMark, PathPlan, Target};
+use crate::boundary::{Loss, LossKind, PathPlan, Target};
 use crate::experiment::Experiment;
 use crate::failure::Result;
 use crate::space::Subnet;
@@ -14,8 +15,8 @@ use crate::space::Subnet;
 pub(crate) struct ForwardPass {
     /// Sorted indices of the parameters that any path reached.
     pub(super) reached: Vec<usize>,
-    /// Parameters that belong to an option of the step's only path, if the sampler wants their norms.
-    pub(super) owned: Vec<(OptionMark, usize)>,
+    /// Each path's norms; empty if the sampler wants none.
+    pub(super) norms: Vec<PathNorms>,
     /// Each path's loss before any scaling, on the device.
     pub(crate) losses: Vec<Tensor>,
     /// Each path's factor of the base learning rate.
@@ -50,18 +51,13 @@ impl Stage {
             factors.push(experiment.scheduler.factor(at, &path.selection, &subnet)?);
             subnets.push(subnet);
         }
-        let wants = experiment.wants;
-        if paths.len() > 1 && (wants.path_gradient_norm || wants.option_gradient_norm) {
-            let text =
-                format!("{} paths, but the norms that it wants are given for steps of one path", paths.len());
-            return Err(experiment.sampler.identity().failure("sample", &text));
-        }
         let base = experiment.manifest.train.lr;
         let (learning_rate, scales) = scaling(base, &factors, experiment.scale_invariant);
 
         let mut outputs: Vec<Vec<(String, Tensor)>> = Vec::with_capacity(paths.len());
         let mut losses = Vec::with_capacity(paths.len());
         let mut reached = Vec::new();
+        let (mut norms, mut apart) = (Vec::new(), Vec::new());
         for (index, (path, subnet)) in paths.iter().zip(&subnets).enumerate() {
             let recorded = self.run_path(experiment, index, subnet, batch)?;
             let produced = recorded.outputs();
@@ -74,12 +70,18 @@ impl Stage {
             let kept = produced.iter().map(|(name, value)| Ok((name.clone(), value.f_detach()?)));
             outputs.push(kept.collect::<Result<_>>()?);
             recorded.backward(&scaled)?;
+            if experiment.wants.norms() {
+                // Before other paths add theirs to it.
+                let gradients = Gradients::take(&self.store, &subnet.reached)?;
+                norms.push(PathNorms::new(experiment.wants, subnet, &gradients)?);
+                apart.push(gradients);
+            }
         }
+        apart.into_iter().try_for_each(|gradients| gradients.put(&self.store))?;
         reached.sort_unstable();
         reached.dedup();
         let images = batch.images * paths.len() as u64;
-        let owned = if wants.option_gradient_norm { subnets[0].owned.clone() } else { Vec::new() };
-        Ok(ForwardPass { reached, owned, losses, factors, learning_rate, images })
+        Ok(ForwardPass { reached, norms, losses, factors, learning_rate, images })
     }
 
     fn run_path<'a>(

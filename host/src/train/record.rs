@@ -3,7 +3,8 @@
 use nshot_torch::Tensor;
 use serde_json::{Map, Value, json};
 
-use super::stage::{Norms, Stage};
+use super::norms::PathNorms;
+use super::stage::Stage;
 use crate::boundary::Scalar;
 use crate::experiment::Experiment;
 use crate::failure::{Failure, Result};
@@ -23,7 +24,10 @@ pub(super) struct Pending {
     pub(super) factors: Vec<f64>,
     pub(super) learning_rate: f64,
     pub(super) group: u64,
-    pub(super) norms: Norms,
+    /// Of all gradients.
+    pub(super) norm: Tensor,
+    /// Of each path's, if wanted.
+    pub(super) path_norms: Vec<PathNorms>,
     pub(super) scalars: Vec<Scalar>,
     pub(super) images: u64,
 }
@@ -33,21 +37,20 @@ pub(super) struct Record {
     pending: Pending,
     losses: Vec<f64>,
     norm: f64,
-    /// Choice, option, norm.
-    options: Vec<(u32, u32, f64)>,
+    /// Of each path's gradient, if wanted.
+    path_norms: Vec<PathFigures>,
 }
+
+/// The norm of a path's gradient, and those of its options: choice, option, norm.
+type PathFigures = (f64, Vec<(u32, u32, f64)>);
 
 impl Record {
     /// Reads the figures of a block in one transfer.
     pub(super) fn read(pending: Vec<Pending>) -> Result<Vec<Self>> {
         let tensors = |step: &Pending| {
-            let options = step.norms.options.iter().map(|(_, norm)| norm);
-            step.losses
-                .iter()
-                .chain([&step.norms.all])
-                .chain(options)
-                .map(Tensor::shallow_clone)
-                .collect::<Vec<_>>()
+            let of_paths = step.path_norms.iter().flat_map(PathNorms::tensors);
+            let all = step.losses.iter().chain([&step.norm]).chain(of_paths);
+            all.map(Tensor::shallow_clone).collect::<Vec<_>>()
         };
         let all: Vec<Tensor> = pending.iter().flat_map(tensors).collect();
         let mut values = nshot_torch::read_scalars(&all)?.into_iter();
@@ -55,8 +58,8 @@ impl Record {
         let records = pending.into_iter().map(|pending| {
             let losses = pending.losses.iter().map(|_| take()).collect();
             let norm = take();
-            let options = pending.norms.options.iter().map(|((c, o), _)| (*c, *o, take())).collect();
-            Self { pending, losses, norm, options }
+            let path_norms = pending.path_norms.iter().map(|norms| norms.read(&mut take)).collect();
+            Self { pending, losses, norm, path_norms }
         });
         Ok(records.collect())
     }
@@ -126,13 +129,16 @@ impl Record {
 
     /// What the sampler is told of the step.
     pub(super) fn outcome(&self, wants: Wants) -> Entry {
-        let paths = self.pending.selections.iter().zip(&self.losses).map(|(selection, loss)| PathOutcome {
-            selection: selection.clone(),
-            loss: *loss,
-            gradient_norm: wants.path_gradient_norm.then_some(self.norm),
-            option_norms: self.options.clone(),
-        });
-        (self.pending.step, paths.collect())
+        let path = |(path, selection): (usize, &Selection)| {
+            let (norm, option_norms) = self.path_norms.get(path).cloned().unzip();
+            PathOutcome {
+                selection: selection.clone(),
+                loss: self.losses[path],
+                gradient_norm: norm.filter(|_| wants.path_gradient_norm),
+                option_norms: option_norms.unwrap_or_default(),
+            }
+        };
+        (self.pending.step, self.pending.selections.iter().enumerate().map(path).collect())
     }
 }
 

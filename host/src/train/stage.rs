@@ -14,8 +14,7 @@ use super::forward::ForwardPass;
 use super::record::{self, Pending, Record};
 use crate::batch::{DeviceBatch, host_batch};
 use crate::boundary::{
-    OptionMark, PathPlan, PathsView, ProgressView, RunView, UpdateHost, UpdateMoment, put_scalars,
-    take_scalars,
+    PathPlan, PathsView, ProgressView, RunView, UpdateHost, UpdateMoment, put_scalars, take_scalars,
 };
 use crate::checkpoint::{Best, Checkpoint, Checkpoints, Group, State};
 use crate::experiment::Experiment;
@@ -38,14 +37,6 @@ pub(crate) struct Views {
     pub(super) state: RunView,
     pub(super) scheduler: RunView,
     pub(super) optimizer: RunView,
-}
-
-/// Norms of a step's gradients, on the device.
-pub(crate) struct Norms {
-    /// Of all of them together.
-    pub(super) all: Tensor,
-    /// Of each option's own parameters, if wanted.
-    pub(super) options: Vec<(OptionMark, Tensor)>,
 }
 
 /// Where the whole run is, as a checkpoint keeps it.
@@ -171,14 +162,14 @@ impl Stage {
         ProgressView { run: &self.views.scheduler, step: offset + self.step, total_steps, steps_per_epoch }
     }
 
-    /// Clips the gradients and lets the optimizer move the parameters. Returns the gradients' norms before clipping, on
-    /// the device.
+    /// Clips the gradients and lets the optimizer move the parameters. Returns the norm of all gradients before clipping,
+    /// on the device.
     pub(crate) fn update(
         &mut self,
         experiment: &mut Experiment,
         pass: &ForwardPass,
         group: u64,
-    ) -> Result<Norms> {
+    ) -> Result<Tensor> {
         let mut reached = pass.reached.clone();
         if experiment.manifest.train.inactive == Inactive::Decay {
             for &index in &reached {
@@ -187,7 +178,6 @@ impl Stage {
             reached = (0..self.ever_reached.len()).filter(|&index| self.ever_reached[index]).collect();
         }
         let mut gradients = Gradients::collect(&self.store, &reached)?;
-        let options = option_norms(experiment, pass, &gradients)?;
         let norm = gradients.clip(experiment.manifest.train.clip_norm.unwrap_or(f64::INFINITY))?;
         let (next, parameters) = (self.groups.len() as u32, self.store.len());
         let new = || Group { slots: next, updates: vec![0; parameters] };
@@ -202,11 +192,11 @@ impl Stage {
             updates[index] += 1;
         }
         self.store.clear_gradients()?;
-        Ok(Norms { all: norm, options })
+        Ok(norm)
     }
 
     /// Remembers what came of the step, its figures still on the device.
-    pub(super) fn record(&mut self, paths: &[PathPlan], group: u64, pass: ForwardPass, norms: Norms) {
+    pub(super) fn record(&mut self, paths: &[PathPlan], group: u64, pass: ForwardPass, norm: Tensor) {
         self.pending.push(Pending {
             step: self.step,
             selections: paths.iter().map(|path| path.selection.clone()).collect(),
@@ -214,7 +204,8 @@ impl Stage {
             factors: pass.factors,
             learning_rate: pass.learning_rate,
             group,
-            norms,
+            norm,
+            path_norms: pass.norms,
             scalars: take_scalars(),
             images: pass.images,
         });
@@ -330,23 +321,6 @@ impl Views {
         experiment.scheduler.start(&self.scheduler)?;
         experiment.optimizer.start(&self.optimizer)
     }
-}
-
-/// The norm of the gradient of each option's own parameters, if the sampler wants it.
-fn option_norms(
-    experiment: &Experiment,
-    pass: &ForwardPass,
-    gradients: &Gradients,
-) -> Result<Vec<(OptionMark, Tensor)>> {
-    if !experiment.wants.option_gradient_norm {
-        return Ok(Vec::new());
-    }
-    let mut by_option: BTreeMap<OptionMark, Vec<usize>> = BTreeMap::new();
-    for (mark, parameter) in &pass.owned {
-        by_option.entry(*mark).or_default().push(*parameter);
-    }
-    let norm = |(mark, indices): (OptionMark, Vec<usize>)| Ok((mark, gradients.norm_of(&indices)?));
-    by_option.into_iter().map(norm).collect()
 }
 
 /// Values of the parameters of the role `architecture`, by name.

@@ -4,6 +4,7 @@ use nshot_graph::Role;
 use tch::Tensor;
 
 use crate::dispatch::{Argument, call, call_one};
+use crate::ffi::fused;
 use crate::{ParameterStore, Result, TorchError};
 
 /// The gradients that an update uses, of trained parameters in the order of their indices.
@@ -39,6 +40,24 @@ impl Gradients {
             kept.push(index);
         }
         Ok(Gradients { indices: kept, tensors })
+    }
+
+    /// As [`collect`](Self::collect), but takes them away from the parameters: what later backward passes leave is apart
+    /// from them until [`put`](Self::put) adds them.
+    pub fn take(store: &ParameterStore, reached: &[usize]) -> Result<Gradients> {
+        let gradients = Self::collect(store, reached)?;
+        store.clear_gradients()?;
+        Ok(gradients)
+    }
+
+    /// Adds them to the parameters' gradients.
+    pub fn put(self, store: &ParameterStore) -> Result<()> {
+        for (index, gradient) in self.indices.iter().zip(&self.tensors) {
+            if let Some(parameter) = store.get(*index) {
+                fused::accumulate(parameter, gradient).map_err(TorchError::Torch)?;
+            }
+        }
+        Ok(())
     }
 
     /// Indices of the parameters, ascending.

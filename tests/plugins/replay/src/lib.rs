@@ -1,5 +1,6 @@
 //! A sampler that replays given architectures, step by step.
 
+use nshot_sdk::log::scalar;
 use nshot_sdk::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,9 @@ use serde::{Deserialize, Serialize};
 struct Settings {
     /// For each step its paths, each an architecture; repeated from the start when they are used up.
     steps: Vec<Vec<Vec<u32>>>,
+    /// Whether it asks for the norms of gradients and records them.
+    #[serde(default)]
+    norms: bool,
 }
 
 struct Replay(Settings);
@@ -26,6 +30,24 @@ impl Sampler for Replay {
         let index = at.step() as usize % self.0.steps.len();
         for architecture in &self.0.steps[index] {
             step.path(architecture)?;
+        }
+        Ok(())
+    }
+
+    fn wants(&self) -> Wants {
+        Wants { path_gradient_norm: self.0.norms, option_gradient_norm: self.0.norms, ..Wants::default() }
+    }
+
+    fn observe(&mut self, outcomes: &Outcomes) -> Result<()> {
+        for path in 0..outcomes.path_count(0)? {
+            scalar(&format!("path_{path}"), outcomes.path_value(0, path, "gradient_norm")?)?;
+            for choice in 0..outcomes.run().choice_count() {
+                let option = outcomes.selected(0, path, choice)?[0];
+                // An option without parameters has none.
+                if let Ok(norm) = outcomes.option_value(0, path, choice, option, "gradient_norm") {
+                    scalar(&format!("path_{path}_choice_{choice}"), norm)?;
+                }
+            }
         }
         Ok(())
     }
