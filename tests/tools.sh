@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Provides the two programs that some tests talk to, `docker-registry` and `minisign`, from the packages of Debian or
-# Ubuntu, unpacked in target/test-tools: no root is needed. Prints the variables that name them, for `eval`. Where one
+# Provides what some tests talk to, in target/test-tools, without root: `docker-registry` and `minisign` from the packages
+# of Debian or Ubuntu, and a Python with ONNX Runtime, by pip. Prints the variables that name them, for `eval`. Where one
 # cannot be had that is said, and its tests skip.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -36,5 +36,24 @@ provide() { # PROGRAM VARIABLE PACKAGE…
     echo "export $variable=$start"
 }
 
+# Packages in a folder of their own: no virtual environment, which not every Python can make.
+provide_python() { # PACKAGE…
+    local folder=$tools/python start=$tools/python-with-packages
+    if [ -n "${NSHOT_EXPORT_PYTHON:-}" ]; then
+        return
+    fi
+    if [ ! -x "$start" ]; then
+        if ! PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --disable-pip-version-check --target "$folder" "$@" >&2; then
+            rm -rf "$folder"
+            echo "pip cannot install $*: the tests that need them skip" >&2
+            return
+        fi
+        printf '#!/bin/sh\nPYTHONPATH=%s exec python3 "$@"\n' "$folder" > "$start"
+        chmod +x "$start"
+    fi
+    echo "export NSHOT_EXPORT_PYTHON=$start"
+}
+
 provide docker-registry NSHOT_TEST_REGISTRY docker-registry
 provide minisign NSHOT_TEST_MINISIGN minisign libsodium23
+provide_python numpy onnx onnxruntime safetensors

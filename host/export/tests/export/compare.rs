@@ -11,14 +11,14 @@ use crate::{
     interpreter::{self, Tensor},
 };
 
-/// A Python with torch, onnx and onnxruntime.
+/// A Python with numpy, onnx and onnxruntime, and with torch if it is to run TorchScript as well.
 const PYTHON: &str = "NSHOT_EXPORT_PYTHON";
 const BATCH: i64 = 3;
 
 #[test]
 fn onnx_runtime_and_pytorch_give_the_same_numbers() {
     let Some(python) = std::env::var_os(PYTHON) else {
-        eprintln!("skipped: {PYTHON} names no Python with torch, onnx and onnxruntime");
+        eprintln!("skipped: {PYTHON} names no Python with numpy, onnx and onnxruntime");
         return;
     };
     let folder = tempfile::tempdir().expect("a folder");

@@ -11,6 +11,7 @@ mod joined;
 mod networks;
 mod operations;
 mod runtime;
+mod script;
 mod support;
 mod training;
 mod update;
