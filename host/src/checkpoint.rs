@@ -13,8 +13,9 @@ use nshot_loader::Hash;
 use nshot_torch::{ParameterStore, Slots};
 use serde::{Deserialize, Serialize};
 
+use crate::experiment::Pins;
 use crate::failure::{Failure, Result};
-use crate::run_directory::{CHECKPOINTS, sync_folder, write_atomically};
+use crate::run_directory::{CHECKPOINTS, LockedComponent, sync_folder, write_atomically};
 
 const WEIGHTS: &str = "weights.safetensors";
 const SLOTS: &str = "slots.safetensors";
@@ -38,6 +39,8 @@ pub struct State {
     pub images: u64,
     /// Seconds of training so far.
     pub seconds: f64,
+    /// The last step's mean loss over its paths.
+    pub loss: Option<f64>,
     /// Whether a ranking is due at this step and not done yet.
     pub rank_due: bool,
     /// Parameters that were ever reached: their indices, ascending.
@@ -52,14 +55,31 @@ pub struct State {
     pub outcomes: Vec<crate::outcomes::Entry>,
     /// Figures that components recorded since the last step.
     pub scalars: Vec<crate::boundary::Scalar>,
-    /// The components' own states.
-    pub components: BTreeMap<String, Vec<u8>>,
+    /// The components' own states, by the manifest's table.
+    pub components: BTreeMap<String, ComponentState>,
     /// Length of `metrics.jsonl`, in bytes.
     pub metrics_bytes: u64,
     /// Length of `timing.jsonl`, in bytes.
     pub timing_bytes: u64,
     /// The best mean accuracy of a ranking so far, and where its checkpoint lies.
     pub best: Option<Best>,
+}
+
+impl State {
+    /// Whether the component that a table names now is the one that was trained with.
+    pub fn is_of(&self, table: &str, pins: &Pins) -> bool {
+        self.components.get(table).map(|saved| &saved.of)
+            == pins.get(table).map(LockedComponent::full_name).as_ref()
+    }
+}
+
+/// A component's own state.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ComponentState {
+    /// Who saved it, as `group/plugin:component`.
+    pub of: String,
+    /// What it saved.
+    pub state: Vec<u8>,
 }
 
 /// A state group.
@@ -87,7 +107,7 @@ pub struct Checkpoints {
 }
 
 /// A checkpoint that was read and is whole.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Checkpoint {
     /// Its folder.
     pub folder: PathBuf,

@@ -22,7 +22,7 @@ use crate::run_directory::{
 };
 use crate::search;
 use crate::signals::{self, Signal};
-use crate::train::{self, End, Figures};
+use crate::train::{self, End, Figures, Stage, weights_path};
 use crate::trained_run;
 use crate::watchdog;
 
@@ -111,7 +111,7 @@ pub(crate) fn refuse_standalone(manifest: &Manifest) -> Result<()> {
 pub fn resume(path: &Path, replacements: &Replacements, options: Options) -> Result<Ending> {
     let started = Instant::now();
     let status = Status::read(&path.join(STATUS));
-    if status.is_some_and(|status| status.state == State::Done) {
+    if status.is_some_and(|status| status.state == State::Done) && !lacks_supernet(path)? {
         let done = format!("the run in `{}` is done; there is nothing to resume", path.display());
         let hint = format!("`nshot runs show {}` shows its results", path.display());
         return Err(Failure::new(done).hint(hint));
@@ -127,12 +127,13 @@ pub fn resume(path: &Path, replacements: &Replacements, options: Options) -> Res
     let mut experiment = parts.experiment(parts.manifest.clone())?;
     compare(&lock, &experiment)?;
     check_disk(&experiment, path)?;
-    let mut checkpoint = Checkpoints::of(path).newest()?;
-    if !replacements.uses.is_empty() {
-        keep_replaced(&lock, &experiment, &directory, checkpoint.as_mut())?;
-    }
+    let checkpoint = Checkpoints::of(path).newest()?;
     if let Some(Checkpoint { state, .. }) = &checkpoint {
-        experiment.restore_plan(state.stages.clone(), state.separated.clone());
+        experiment.restore_plan(state);
+    }
+    if !replacements.uses.is_empty() {
+        check_replaced(&parts, path, checkpoint.as_ref())?;
+        keep_replaced(&lock, &experiment, &directory)?;
     }
     if let Some(Checkpoint { state, .. }) = &checkpoint
         && !options.quiet
@@ -142,27 +143,33 @@ pub fn resume(path: &Path, replacements: &Replacements, options: Options) -> Res
     carry_out(&parts, &mut experiment, directory, checkpoint, options, started)
 }
 
-/// From here on the run is made of what replaced its components: manifest and lock say so. The state of a component
-/// that another took the place of is dropped.
-fn keep_replaced(
-    lock: &Lock,
-    experiment: &Experiment,
-    directory: &RunDirectory,
-    mut checkpoint: Option<&mut Checkpoint>,
-) -> Result<()> {
+/// Whether a trained supernet of a run is not there any more; the last one comes again from its checkpoint.
+fn lacks_supernet(path: &Path) -> Result<bool> {
+    let checkpoint = Checkpoints::of(path).newest()?;
+    let stages = checkpoint.into_iter().flat_map(|checkpoint| checkpoint.state.stages);
+    Ok(stages.into_iter().any(|stage| !weights_path(path, &stage.name).is_file()))
+}
+
+/// Whether the checkpoint fits what replaced components: with components of their own, so that those of the run are
+/// started once.
+fn check_replaced(parts: &Parts, path: &Path, checkpoint: Option<&Checkpoint>) -> Result<()> {
+    let mut experiment = parts.experiment(parts.manifest.clone())?;
+    let Some(checkpoint) = checkpoint else { return parts.check_start(&experiment, true) };
+    experiment.restore_plan(&checkpoint.state);
+    Stage::start(&mut experiment, path, checkpoint.state.stage, Some(checkpoint.clone())).map(drop)
+}
+
+/// From here on the run is made of what replaced its components: manifest and lock say so.
+fn keep_replaced(lock: &Lock, experiment: &Experiment, directory: &RunDirectory) -> Result<()> {
     let mut lock = lock.clone();
     for (name, before) in &mut lock.components {
         let differs =
             |now: &&LockedComponent| (&now.sha256, &now.component) != (&before.sha256, &before.component);
         let Some(now) = experiment.pins.get(name).filter(differs) else { continue };
         replace::tell(name, before, now);
-        if let Some(checkpoint) = checkpoint.as_mut().filter(|_| !replace::same_component(before, now)) {
-            checkpoint.state.components.remove(name);
-        }
         now.clone_into(before);
     }
-    directory.write(MANIFEST, resolved(experiment).to_toml()?.as_bytes())?;
-    lock.write(&directory.join(LOCK))
+    directory.remake(&resolved(experiment).to_toml()?, &lock)
 }
 
 /// Trains and ranks, and says how it went; the run's status tells the same.
@@ -288,13 +295,16 @@ fn search_all(
     path: &Path,
     options: Options,
 ) -> Result<Option<search::Ended>> {
-    let Some(component) = &experiment.manifest.search else { return Ok(None) };
-    let name = component.uses.component().unwrap_or("search");
-    let folder = search::folder(path, name)?;
-    trained_run::keep_manifest(&folder, &resolved(experiment), name)?;
+    if experiment.manifest.search.is_none() {
+        return Ok(None);
+    }
+    let mut searcher = parts.searcher()?;
+    let name = searcher.identity().name.clone();
+    let folder = search::folder(path, &name)?;
+    trained_run::keep_manifest(&folder, &resolved(experiment), &name)?;
     lock(experiment)?.write(&folder.join(LOCK))?;
     let top = experiment.manifest.rank.as_ref().map_or(10, |rank| rank.top);
-    search::carry_out(experiment, &mut parts.searcher()?, path, &folder, top, options.quiet).map(Some)
+    search::carry_out(experiment, &mut searcher, path, &folder, top, options.quiet).map(Some)
 }
 
 fn trained_line(figures: &Figures) -> String {

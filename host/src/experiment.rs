@@ -13,6 +13,7 @@ use nshot_graph::ParameterSpec;
 use nshot_torch::{Device, NameMap, ParameterStore, Precision};
 
 use crate::boundary::{RunView, StagePlan};
+use crate::checkpoint::State;
 use crate::component::{LrScheduler, Optimizer, Sampler, StateGroups};
 use crate::failure::{Failure, Result};
 use crate::manifest::{Inactive, Length, Manifest};
@@ -89,7 +90,12 @@ impl Experiment {
         let declared = self.manifest.located("sampler", self.sampler.declare(&run))?;
         drop(run);
         match Arc::get_mut(&mut self.space) {
-            Some(space) => self.manifest.located("sampler", space.declare(&declared)),
+            Some(space) => {
+                let sampler = self.sampler.identity();
+                let declared = space.declare(&declared);
+                let declared = declared.map_err(|failure| sampler.failure("declare", &failure.message));
+                self.manifest.located("sampler", declared)
+            }
             None => Err(Failure::new("the search space is in use while the sampler declares")),
         }
     }
@@ -106,11 +112,13 @@ impl Experiment {
         self.split = Vec::new();
     }
 
-    /// Takes the plan of a checkpoint: a component may plan otherwise now.
-    pub fn restore_plan(&mut self, stages: Vec<StagePlan>, separated: Vec<u32>) {
-        self.stages = stages;
+    /// Takes the plan of a checkpoint: a component may plan otherwise now. Other state groups separate as they plan.
+    pub fn restore_plan(&mut self, state: &State) {
+        self.stages.clone_from(&state.stages);
         self.split = self.split_choices();
-        self.separated = separated;
+        if state.is_of("state", &self.pins) {
+            self.separated.clone_from(&state.separated);
+        }
     }
 
     /// The choices at which two stages have no option in common.

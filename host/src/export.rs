@@ -100,13 +100,14 @@ pub fn export(run_directory: &Path, options: &Options) -> Result<Ending> {
     let progress = nshot_torch::scalar(1.0, experiment.device, experiment.precision)?;
     let recalibrated = Recalibration::of(experiment)?.statistics(experiment, store, &subnet, &progress)?;
     let store = recalibrated.as_ref().unwrap_or(store);
+    let subnet = subnet.trained(experiment.space.parameters());
     match options.format {
         Format::Safetensors => safetensors(&file, &subnet, store)?,
         Format::TorchScript => torch_script(&file, &subnet, store)?,
         Format::Onnx => onnx(&file, experiment, &text, &subnet, store)?,
     }
     if let Some(example) = &options.example {
-        write_example(example, experiment, &subnet, store, &progress)?;
+        write_example(example, experiment, &subnet, store)?;
     }
     if depends_on_batch(&subnet) {
         say(
@@ -209,18 +210,16 @@ fn onnx(
     write_atomically(file, &nshot_export::onnx(&subnet.graph, &parameters, &options)?)
 }
 
-/// The first batch that is ranked on, `image` `[N, C, H, W]` and `label` `[N]`, with the subnet's outputs by name.
+/// The first batch that is ranked on, `image` `[N, C, H, W]` and `label` `[N]`, with the subnet's `logits`.
 fn write_example(
     file: &Path,
     experiment: &Experiment,
     subnet: &Subnet,
     store: &ParameterStore,
-    progress: &Tensor,
 ) -> Result<()> {
     let batch = rank::batches(experiment)?.next();
     let batch = batch.ok_or_else(|| Failure::new("there are no images to rank on"))??;
-    let inputs = [("image", &batch.image), ("progress", progress)];
-    let pass = Pass::evaluation();
+    let (inputs, pass) = ([("image", &batch.image)], Pass::evaluation());
     let mut tensors = nshot_torch::forward(&subnet.graph, subnet.evaluation(), store, &inputs, pass)?;
     tensors.push(("image".to_owned(), batch.image));
     tensors.push(("label".to_owned(), batch.label));

@@ -19,9 +19,9 @@ const OBSERVE_EVERY: i64 = 10_000;
 pub struct Wants {
     /// Each path's loss.
     pub loss: bool,
-    /// The norm of each path's gradient; steps have one path then.
+    /// The norm of each path's gradient.
     pub path_gradient_norm: bool,
-    /// The norm of the gradient of each option's own parameters; steps have one path then.
+    /// The norm of the gradient of each option's own parameters, for each path.
     pub option_gradient_norm: bool,
     /// Steps of a block.
     pub every: u64,
@@ -93,6 +93,8 @@ pub struct PathOutcome {
 pub struct OutcomesView<'a> {
     /// The run, as the sampler sees it.
     pub run: &'a RunView,
+    /// What the sampler wanted to be told.
+    pub wants: Wants,
     /// Step and paths.
     pub entries: Vec<Entry>,
     /// Values of the parameters of the role `architecture`.
@@ -186,10 +188,16 @@ impl host::Outcomes for OutcomesView<'_> {
                     shown(name.as_str())
                 ));
             }
+            if !self.wants.option_gradient_norm {
+                return Err("`gradient_norm` of options was not wanted".to_owned());
+            }
+            let taken = path.selection.0.get(choice as usize);
+            if taken.is_none_or(|picked| !picked.options.contains(&option)) {
+                return Err(format!("the path did not take option {option} at choice {choice}"));
+            }
             let found = path.option_norms.iter().find(|(c, o, _)| (*c, *o) == (choice, option));
-            found.map(|(_, _, norm)| *norm).ok_or_else(|| {
-                format!("`gradient_norm` of option {option} at choice {choice} was not wanted, or the path did not take it")
-            })
+            // An option without parameters of its own has no gradient.
+            Ok(found.map_or(0.0, |(_, _, norm)| *norm))
         })
     }
 }

@@ -26,7 +26,9 @@ impl Output {
     pub fn open(directory: RunDirectory, from: Option<&Checkpoint>) -> Result<Self> {
         let (metrics, timing) = from.map_or((0, 0), |c| (c.state.metrics_bytes, c.state.timing_bytes));
         let metrics = Journal::resume(&directory.join(METRICS), metrics)?;
-        let timing = Journal::resume(&directory.join(TIMING), timing)?;
+        // No result depends on it: what is left of it will do.
+        let left = std::fs::metadata(directory.join(TIMING)).map_or(0, |file| file.len());
+        let timing = Journal::resume(&directory.join(TIMING), timing.min(left))?;
         // A checkpoint counts on what stands beside it: the journals, and the folders of checkpoints and supernets.
         for folder in [CHECKPOINTS, SUPERNETS] {
             let folder = directory.join(folder);

@@ -75,7 +75,7 @@ fn replace(manifest: &mut Table, name: &str, uses: &str, plugins: &Plugins, lock
         alone.try_into().map_err(|error: toml::de::Error| Failure::usage(error.message()))?;
     let found = plugins.resolve(kind, &wanted)?.pin();
     // Another component has settings of its own.
-    if lock.components.remove(name).is_none_or(|before| !same_component(&before, &found)) {
+    if lock.components.remove(name).is_none_or(|before| before.full_name() != found.full_name()) {
         mine.clear();
     }
     mine.insert("use".to_owned(), value);
@@ -87,16 +87,26 @@ fn value(uses: &str) -> Result<Value> {
     if uses.starts_with('{') {
         let table: Result<Table, _> = format!("use = {uses}").parse();
         let value = table.ok().and_then(|mut table| table.remove("use"));
-        return value.ok_or_else(|| Failure::usage("expected `{ path = \"…\", component = \"…\" }`"));
+        let mut value =
+            value.ok_or_else(|| Failure::usage("expected `{ path = \"…\", component = \"…\" }`"))?;
+        if let Some(Value::String(path)) = value.get_mut("path") {
+            *path = absolute(Path::new(path))?;
+        }
+        return Ok(value);
     }
     let path = Path::new(uses);
     if path.exists() || path.is_absolute() || uses.starts_with('.') || path.extension() == Some("so".as_ref())
     {
         let mut table = Table::new();
-        table.insert("path".to_owned(), Value::String(std::path::absolute(path)?.display().to_string()));
+        table.insert("path".to_owned(), Value::String(absolute(path)?));
         return Ok(Value::Table(table));
     }
     Ok(Value::String(uses.to_owned()))
+}
+
+/// Paths start from the working directory; the manifest that keeps them lies elsewhere.
+fn absolute(path: &Path) -> Result<String> {
+    Ok(std::path::absolute(path)?.display().to_string())
 }
 
 /// How a run goes on whose component in this table failed, for hints.
@@ -105,11 +115,6 @@ pub(crate) fn hint(directory: &Path, table: &str) -> String {
         "with the plugin mended, or another one, the run goes on: `nshot resume {} --replace {table}=PATH`",
         directory.display()
     )
-}
-
-/// Whether two files hold the same component, perhaps in another version: then it has the same settings and state.
-pub(crate) fn same_component(one: &LockedComponent, other: &LockedComponent) -> bool {
-    (&one.group, &one.plugin, &one.component) == (&other.group, &other.plugin, &other.component)
 }
 
 /// Says what a run goes on with instead of what it had.

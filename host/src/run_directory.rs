@@ -39,6 +39,8 @@ const HOLD: &str = ".hold";
 pub const MANIFEST: &str = "manifest.toml";
 /// The lock.
 pub const LOCK: &str = "lock.json";
+/// A manifest and a lock that are to take the place of those that are there.
+const REMADE: &str = "remade.json";
 /// The deterministic figures.
 pub const METRICS: &str = "metrics.jsonl";
 /// The figures that are not.
@@ -51,6 +53,10 @@ pub const CHECKPOINTS: &str = "checkpoints";
 pub const SUPERNETS: &str = "supernets";
 /// The folder of rankings during training.
 pub const SCORES: &str = "scores";
+/// The folder of searches.
+pub const SEARCHES: &str = "search";
+/// The folder of rankings that were asked for later.
+pub const RANKINGS: &str = "rankings";
 /// The texts.
 pub const LOG: &str = "log.txt";
 
@@ -123,14 +129,19 @@ impl RunDirectory {
         }
         let run = Self { path: path.to_owned(), _hold: hold(path)? };
         run.remove_leftovers()?;
+        run.finish_remaking()?;
         run.begin_log("goes on")?;
         Ok(run)
     }
 
     /// Removes what a killed process had half written: it has names of its own until it is whole.
     fn remove_leftovers(&self) -> Result<()> {
-        for folder in ["", CHECKPOINTS, SUPERNETS, SCORES] {
-            for entry in std::fs::read_dir(self.join(folder)).into_iter().flatten().flatten() {
+        let entries = |folder: PathBuf| std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let of_names =
+            [SEARCHES, RANKINGS].map(|folder| entries(self.join(folder)).map(|entry| entry.path()));
+        let folders = ["", CHECKPOINTS, SUPERNETS, SCORES].map(|folder| self.join(folder));
+        for folder in folders.into_iter().chain(of_names.into_iter().flatten()) {
+            for entry in entries(folder) {
                 let (name, path) = (entry.file_name(), entry.path());
                 let name = name.as_encoded_bytes();
                 // `.tmp` is how the writer of safetensors names a file that is not whole.
@@ -177,6 +188,26 @@ impl RunDirectory {
     /// `lock.json` cannot be read.
     pub fn lock(&self) -> Result<Lock> {
         Lock::read(&self.join(LOCK))
+    }
+
+    /// Makes the run of another manifest and lock: of both, or, if the process is killed on the way, of both as soon as the
+    /// directory is opened again.
+    ///
+    /// # Errors
+    /// A file cannot be written.
+    pub fn remake(&self, manifest: &str, lock: &Lock) -> Result<()> {
+        let both = (manifest, String::from_utf8_lossy(&lock.to_json()?).into_owned());
+        self.write(REMADE, &serde_json::to_vec(&both)?)?;
+        self.finish_remaking()
+    }
+
+    fn finish_remaking(&self) -> Result<()> {
+        let path = self.join(REMADE);
+        let Ok(bytes) = std::fs::read(&path) else { return Ok(()) };
+        let (manifest, lock): (String, String) = serde_json::from_slice(&bytes)?;
+        self.write(MANIFEST, manifest.as_bytes())?;
+        self.write(LOCK, lock.as_bytes())?;
+        std::fs::remove_file(&path).map_err(|error| Failure::file("remove", &path, &error))
     }
 
     /// Says where the run stands.

@@ -25,16 +25,14 @@ use crate::failure::{Failure, Result};
 use crate::progress::{Figures, Progress};
 use crate::rank::{Appender, Images, Score, Scorer, Supernets, stage_of, whole_lines};
 use crate::report::{scores_table, trimmed};
-use crate::run_directory::{sync_folder, write_atomically};
+use crate::run_directory::{SEARCHES, sync_folder, write_atomically};
 use crate::selection::Architecture;
 use crate::signals::{self, Signal};
 use crate::train::architecture_parameters;
-use rounds::{Rounds, State};
+use rounds::{Rounds, STATE, State};
 
 pub use command::{Options, search};
 
-/// The folder of searches in a run directory.
-pub const SEARCHES: &str = "search";
 /// Every scored subnet.
 const CANDIDATES: &str = "candidates.csv";
 /// So many of the front are printed.
@@ -98,6 +96,15 @@ pub fn carry_out(
         searcher.load(&state.searcher)?;
     }
     let mut pool = Pool::open(experiment, run_directory, folder)?;
+    let wanted = state.map_or(0, |state| state.scored);
+    if pool.order.len() < wanted {
+        let (path, found) = (folder.join(CANDIDATES), pool.order.len());
+        let damaged = format!("`{}` has {found} whole lines, expected at least {wanted}", path.display());
+        let hint = format!(
+            "remove `{STATE}` beside it: the search then begins again, with the scores that are there"
+        );
+        return Err(Failure::new(damaged).hint(hint));
+    }
     let mut progress = Progress::start("search", 0, quiet);
     let parameters = pool.parameters()?;
     loop {
@@ -117,7 +124,9 @@ pub fn carry_out(
         }
         searcher.tell(&ScoredView { run: &view, scores: &scores })?;
         rounds.push(round, &scores)?;
-        State { round: round + 1, searcher: searcher.save()?, rounds_bytes: rounds.sync()? }.write(folder)?;
+        pool.file.sync()?;
+        let (searcher, rounds_bytes) = (searcher.save()?, rounds.sync()?);
+        State { round: round + 1, searcher, rounds_bytes, scored: pool.order.len() }.write(folder)?;
         progress.say(&rounds.line());
     }
     progress.finish("");

@@ -78,6 +78,9 @@ impl Space {
             measures: Vec::new(),
             cache: Mutex::default(),
         };
+        if space.choices().is_empty() {
+            return Err(space.identity.failure("choices", "there are none, expected at least one"));
+        }
         space.smallest = space.extreme("weights", false)?;
         space.largest = space.extreme("weights", true)?;
         let (small, large) = (space.cost(&space.smallest)?.weights, space.cost(&space.largest)?.weights);

@@ -24,6 +24,7 @@ use crate::progress::say;
 use crate::rank;
 use crate::run_directory::{LOCK, Lock, is_run, write_atomically};
 use crate::stdout;
+use crate::trained_run;
 
 pub use config::{Matrix, Sweep};
 pub use table::{Figure, Format, Row, Table};
@@ -182,12 +183,15 @@ fn keep_locks(runs: &mut [Run], made_of: &BTreeMap<String, Lock>, folder: &Path)
 /// Keeps a run's manifest; a folder with another one is refused.
 fn keep(run: &Run) -> Result<()> {
     let text = run.manifest.to_toml()?;
-    match std::fs::read_to_string(&run.file) {
-        Ok(there) if there == text => Ok(()),
-        Ok(_) if run.directory.exists() => {
-            Err(Failure::new(format!("`{}` was run with other settings", run.directory.display()))
-                .hint("give the sweep another `--directory`, or remove that run and its manifest"))
-        }
-        _ => write_atomically(&run.file, text.as_bytes()),
+    let there = std::fs::read_to_string(&run.file).ok();
+    if !run.directory.exists() {
+        return write_atomically(&run.file, text.as_bytes());
     }
+    let problem = match there.map(|there| trained_run::difference(&there, &text)) {
+        Some(None) => return Ok(()),
+        Some(Some(differs)) => format!("was run with other settings: {differs}"),
+        None => format!("is there, but not its manifest `{}`", run.file.display()),
+    };
+    Err(Failure::new(format!("`{}` {problem}", run.directory.display()))
+        .hint("give the sweep another `--directory`, or remove that run and its manifest"))
 }

@@ -36,7 +36,7 @@ pub struct Figures {
     pub steps: u64,
     /// Images that were trained on, once for each path.
     pub images: u64,
-    /// The last step's mean loss over its paths, if this process trained.
+    /// The last step's mean loss over its paths.
     pub loss: Option<f64>,
     /// Seconds of training, rankings meanwhile included.
     pub seconds: f64,
@@ -129,7 +129,7 @@ impl Run {
             step: state.map_or(0, |state| state.run_step),
             stop_after: experiment.manifest.train.stop_after.unwrap_or(u64::MAX),
             images: state.map_or(0, |state| state.images),
-            loss: None,
+            loss: state.and_then(|state| state.loss),
             best: state.and_then(|state| state.best.clone()),
             rank_due: state.is_some_and(|state| state.rank_due),
             improved: false,
@@ -192,6 +192,7 @@ impl Run {
             run_step: self.step,
             images: self.images,
             seconds: self.seconds(),
+            loss: self.loss,
             best: self.best.clone(),
             rank_due: self.rank_due,
         };

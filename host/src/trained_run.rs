@@ -45,7 +45,7 @@ impl TrainedRun {
         let mut experiment = parts.experiment(parts.manifest.clone())?;
         execute::compare_files(&lock, experiment.data.files())?;
         if let Some(checkpoint) = Checkpoints::of(path).newest()? {
-            experiment.restore_plan(checkpoint.state.stages, checkpoint.state.separated);
+            experiment.restore_plan(&checkpoint.state);
         }
         for stage in &experiment.stages {
             if !weights_path(path, &stage.name).is_file() {
@@ -54,7 +54,7 @@ impl TrainedRun {
                     path.display(),
                     stage.name
                 );
-                return Err(Failure::new(text).hint(format!("nshot resume {}", path.display())));
+                return Err(Failure::new(text).hint(format!("`nshot resume {}` makes it", path.display())));
             }
         }
         Ok(Self { parts, experiment, directory })
@@ -64,10 +64,22 @@ impl TrainedRun {
 /// Keeps a manifest in the folder of what is done with it; another manifest's folder is refused.
 pub(crate) fn keep_manifest(folder: &Path, manifest: &Manifest, name: &str) -> Result<()> {
     let (path, text) = (folder.join(MANIFEST), manifest.to_toml()?);
-    let Ok(there) = std::fs::read_to_string(&path) else { return write_atomically(&path, text.as_bytes()) };
+    let Ok(there) = std::fs::read_to_string(&path) else {
+        if has_results(folder) {
+            let unknown =
+                format!("`{}` has results, but no `{MANIFEST}` to tell of what settings", folder.display());
+            return Err(Failure::new(unknown).hint("give this one another `--name`, or remove that folder"));
+        }
+        return write_atomically(&path, text.as_bytes());
+    };
     let Some(differs) = difference(&there, &text) else { return Ok(()) };
     Err(Failure::new(format!("`{name}` was done with other settings in this run: {differs}"))
         .hint(format!("give this one another `--name`, or remove `{}`", folder.display())))
+}
+
+fn has_results(folder: &Path) -> bool {
+    let mut entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.any(|entry| entry.path().extension().is_some_and(|ending| ending == "csv"))
 }
 
 /// What failed before anything came of it leaves no settings behind that the next one would have to have.

@@ -76,6 +76,7 @@ mod groups;
 pub mod layers;
 pub mod limits;
 pub mod log;
+mod named_choice;
 mod optimizer;
 mod random;
 #[doc(hidden)]
@@ -95,6 +96,7 @@ pub use declare::{Choice, Declare, Init, Role};
 pub use error::{Error, Result};
 pub use graph::{Graph, Pool, Value};
 pub use groups::{Paths, StateGroups};
+pub use named_choice::NamedChoice;
 pub use optimizer::{List, Optimizer, Update};
 pub use random::Random;
 pub use run::{Architecture, ChoiceIndex, Run, Task};
@@ -115,7 +117,7 @@ pub mod prelude {
     pub use crate::limits::Limits;
     pub use crate::{
         Architecture, Ask, Attributes, Choice, ChoiceIndex, Declare, Error, Graph, Init, LrScheduler,
-        NoSettings, Optimizer, Outcomes, Paths, Plan, Pool, Progress, Random, Result, Role, Run,
+        NamedChoice, NoSettings, Optimizer, Outcomes, Paths, Plan, Pool, Progress, Random, Result, Role, Run,
         SampleContext, Sampler, Scored, SearchSpace, Searcher, StateGroups, Step, Subnet, Task, Update,
         Wants, attributes,
     };

@@ -66,7 +66,8 @@ pub trait Sampler: Sized + Send + 'static {
         Wants::default()
     }
 
-    /// Takes the wanted outcomes of a block of steps, in order.
+    /// Takes the wanted outcomes of a block of steps, in order. Figures that are recorded here
+    /// ([`scalar`](crate::log::scalar)) stand on the line of the block's last step.
     fn observe(&mut self, _outcomes: &Outcomes) -> Result<()> {
         Ok(())
     }
@@ -167,7 +168,8 @@ impl Step<'_> {
     }
 
     /// Adds a loss to a path; several are summed. `cross_entropy` compares with the labels (`smoothing`); `distillation`
-    /// (Kullback-Leibler divergence, `temperature`) and `mse` with the same output of an earlier path, which `path` names
+    /// (T² · KL(softmax(target / T) ‖ softmax(output / T)), the mean over the images, T being `temperature`; Hinton et
+    /// al. 2015, <https://arxiv.org/abs/1503.02531>) and `mse` with the same output of an earlier path, which `path` names
     /// and which gets no gradient from it. All take `weight` and `output` (default: `logits`). A path without a loss has
     /// the cross-entropy of its logits with the labels; one with a loss has that alone.
     pub fn loss(&mut self, path: u32, kind: &str, attributes: &Attributes) -> Result<()> {
@@ -180,8 +182,9 @@ impl Step<'_> {
 pub struct Wants {
     /// Each path's loss.
     pub loss: bool,
-    /// The 2-norm of each path's gradient, before clipping: of its loss, which steps of several paths weigh with its
-    /// learning rate's factor.
+    /// The 2-norm of the gradient of each path's loss, before clipping. In a step of several paths the loss counts
+    /// times the factor of its learning rate (for optimizers that are invariant to the gradient's scale: that factor
+    /// over the mean of the step's).
     pub path_gradient_norm: bool,
     /// The same of each option's own parameters, for each path.
     pub option_gradient_norm: bool,
@@ -239,7 +242,7 @@ impl Outcomes<'_> {
         answer(self.0.path_value(entry, path, name.into()))
     }
 
-    /// An option's `gradient_norm`, if it was wanted.
+    /// The `gradient_norm` of an option that the path took, if it was wanted; 0 for one without parameters of its own.
     pub fn option_value(&self, entry: u32, path: u32, choice: u32, option: u32, name: &str) -> Result<f64> {
         answer(self.0.option_value(entry, path, choice, option, name.into()))
     }

@@ -77,6 +77,7 @@ const BEFORE: &[&str] = &[
     "state=endless",
     "scheduler=panic-new",
     "scheduler=error-new",
+    "scheduler=panic-start",
     "optimizer=panic-new",
     "optimizer=error-new",
 ];
@@ -122,7 +123,6 @@ const DURING: &[&str] = &[
     "state=error-group",
     "state=foreign-path",
     "state=panic-save",
-    "scheduler=panic-start",
     "scheduler=panic-factor",
     "scheduler=nan",
     "scheduler=infinite",

@@ -114,3 +114,34 @@ fn what_cannot_be_replaced_is_said() {
     }
     assert_eq!(std::fs::read(bench.path("run/lock.json")).unwrap(), before);
 }
+
+/// Another component has no state of the one before it, also where the run is killed before the next checkpoint; what
+/// does not fit changes nothing.
+#[test]
+fn what_replaces_a_component_begins_as_it_starts() {
+    let bench = Bench::new();
+    manifest(&bench, "odd-state");
+    let set = ["--set", "train.steps=600", "--set", "train.checkpoint_every=200"];
+    let run = [&["run", "run.toml", "--quiet", "--directory", "run"], &set[..]].concat();
+    small::kill_at(&bench, &run, &bench.path("run/metrics.jsonl"), 220);
+    let read = |name: &str| std::fs::read_to_string(bench.path("run").join(name)).unwrap();
+    let before = [read("manifest.toml"), read("lock.json")];
+
+    let misfit = bench.nshot(&[
+        "resume",
+        "run",
+        "--quiet",
+        "--replace",
+        "space=nas-bench-201",
+        "--set",
+        "space.channels=8",
+    ]);
+    assert!(misfit.error(1).contains("has the shape"), "{}", misfit.stderr);
+    assert_eq!([read("manifest.toml"), read("lock.json")], before);
+
+    let replaced = ["resume", "run", "--quiet", "--replace", "sampler=spos", "--replace", "optimizer=adamw"];
+    small::kill_when(&bench, &replaced, || read("manifest.toml").contains("\"adamw\""));
+    assert!(!bench.path("run/checkpoints/0000-0000000400").exists());
+    bench.nshot(&["resume", "run", "--quiet"]).ok();
+    assert_eq!(small::steps(&bench.path("run")).len(), 600);
+}

@@ -169,6 +169,25 @@ fn mobilenet() {
     exports(&bench, "k7e6-identity-k3e3", "mobilenet", &[]);
 }
 
+/// An auxiliary head is of training alone, and nobody is asked how far that has come.
+#[test]
+fn only_images_go_in_and_only_logits_come_out() {
+    let bench = Bench::new();
+    let wide = crate::harness::test_plugin("wide");
+    let space =
+        format!("use = {{ path = {wide:?} }}\nchoices = 2\noptions = 2\nchannels = 4\nauxiliary = true");
+    let base = small::BASE.replace("use = \"nas-bench-201\"\nchannels = 4\ncells = 1", &space);
+    assert!(base.contains("auxiliary"), "{base}");
+    bench.write("run.toml", &format!("{base}{TRAIN}"));
+    bench.nshot(&["run", "run.toml", "--quiet", "--directory", "run"]).ok();
+    exports(&bench, "1-0", "auxiliary", &[]);
+    let parameters = tensors(&bench.path("auxiliary.safetensors"));
+    assert!(parameters.contains_key("classifier.weight") && !parameters.contains_key("auxiliary.weight"));
+    let model = std::fs::read(bench.path("auxiliary.onnx")).unwrap();
+    let holds = |text: &str| model.windows(text.len()).any(|bytes| bytes == text.as_bytes());
+    assert!(holds("image") && !holds("auxiliary"));
+}
+
 #[test]
 fn what_cannot_be_exported_is_refused() {
     let (bench, page) = (small::trained(TRAIN), Page::new("export"));

@@ -146,3 +146,90 @@ fn a_path_that_the_space_refuses_is_refused() {
         "{error}"
     );
 }
+
+/// The last step's loss comes from the checkpoint where a later process trains no more.
+#[test]
+fn a_run_killed_in_its_ranking_still_tells_its_last_loss() {
+    let bench = Bench::new();
+    bench
+        .write("run.toml", &format!("{}[train]\nlr = 0.05\nsteps = 4\n[rank]\nsubnets = 400\n", small::BASE));
+    let loss = |run: &str| small::json(&bench.path(run).join("report.json"))["final_loss"].clone();
+    bench.nshot(&["run", "run.toml", "--quiet", "--directory", "whole"]).ok();
+    let killed = ["run", "run.toml", "--quiet", "--directory", "killed"];
+    small::kill_at(&bench, &killed, &bench.path("killed/scores.partial.csv"), 2);
+    bench.nshot(&["resume", "killed", "--quiet"]).ok();
+    assert!(loss("whole").is_f64());
+    assert_eq!(loss("killed"), loss("whole"));
+}
+
+/// What is named for output may be a link or a pipe: neither is replaced.
+#[test]
+fn output_goes_through_links_and_into_pipes() {
+    let bench = small::trained("[train]\nlr = 0.05\nsteps = 1\n");
+    let folder = bench.folder();
+    for name in ["svg", "safetensors", "pt"] {
+        std::fs::write(folder.join(format!("real.{name}")), "old").unwrap();
+        std::os::unix::fs::symlink(format!("real.{name}"), folder.join(format!("link.{name}"))).unwrap();
+        let pipe = folder.join(format!("pipe.{name}"));
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    }
+    let write = |to: &str, format: &str| {
+        let file = format!("{to}.{format}");
+        let one = small::architecture(3000);
+        match format {
+            "svg" => bench.nshot(&["space", "show", "nas-bench-201", "--svg", &file]).ok(),
+            "pt" => bench
+                .nshot(&[
+                    "export",
+                    "run",
+                    "--arch",
+                    &one,
+                    "--format",
+                    "torchscript",
+                    "--output",
+                    &file,
+                    "--force",
+                ])
+                .ok(),
+            _ => bench
+                .nshot(&["export", "run", "--arch", &one, "--format", format, "--output", &file, "--force"])
+                .ok(),
+        };
+    };
+    for format in ["svg", "safetensors", "pt"] {
+        write("link", format);
+        let path = |of: &str| folder.join(format!("{of}.{format}"));
+        assert!(path("link").is_symlink());
+        assert!(std::fs::read(path("real")).unwrap().len() > 100, "{format}");
+        let pipe = path("pipe");
+        let reader = std::thread::spawn(move || std::fs::read(pipe).unwrap());
+        write("pipe", format);
+        assert!(reader.join().unwrap().len() > 100, "{format}");
+        assert!(!path("pipe").is_file());
+    }
+}
+
+/// Results whose settings are not known are never taken for those of others.
+#[test]
+fn results_without_their_settings_are_refused() {
+    let bench = small::trained("[train]\nlr = 0.05\nsteps = 1\n");
+    let rank = ["rank", "run", "--quiet", "--name", "a", "--set", "rank.subnets=3"];
+    bench.nshot(&rank).ok();
+    std::fs::remove_file(bench.path("run/rankings/a/manifest.toml")).unwrap();
+    let refused = bench.nshot(&[&rank[..], &["--set", "rank.images=32"]].concat());
+    assert!(refused.error(1).contains("has results, but no `manifest.toml`"), "{}", refused.stderr);
+
+    let search = ["search", "run", "--quiet", "--set", "search.use=random", "--set", "search.count=5"];
+    bench.nshot(&search).ok();
+    let result = std::fs::read(bench.path("run/search/random/result.json")).unwrap();
+    let candidates = bench.path("run/search/random/candidates.csv");
+    let text = std::fs::read_to_string(&candidates).unwrap();
+    let cut: Vec<&str> = text.split_inclusive('\n').take(3).collect();
+    std::fs::write(&candidates, cut.concat()).unwrap();
+    let refused = bench.nshot(&search);
+    assert!(refused.error(1).contains("has 2 whole lines, expected at least 5"), "{}", refused.stderr);
+    assert_eq!(std::fs::read(bench.path("run/search/random/result.json")).unwrap(), result);
+    std::fs::remove_file(bench.path("run/search/random/state.json")).unwrap();
+    bench.nshot(&search).ok();
+    assert_eq!(std::fs::read(bench.path("run/search/random/result.json")).unwrap(), result);
+}

@@ -51,6 +51,24 @@ impl Graph {
         &self.outputs
     }
 
+    /// The same graph with one of its outputs alone; none if it has no such output.
+    pub fn with_output(&self, name: &str) -> Option<Graph> {
+        let output = self.outputs.iter().find(|(own, _)| own == name)?.clone();
+        Some(Graph { outputs: vec![output], ..self.clone() })
+    }
+
+    /// The same graph, where a number stands for one of its inputs, which is not taken any more.
+    #[must_use]
+    pub fn with_number(&self, input: &str, number: f64) -> Graph {
+        let mut graph = self.clone();
+        for node in &mut graph.nodes {
+            if matches!(node.op, Op::Input { index } if self.inputs[index].0 == input) {
+                node.op = Op::Constant { value: number };
+            }
+        }
+        graph
+    }
+
     /// Weights, parameters and multiply-accumulates of one image, dead branches included.
     pub fn cost(&self) -> Cost {
         crate::cost::of(self)

@@ -70,9 +70,11 @@ impl PathsView<'_> {
             let mut options = self.paths.iter().map(|path| &path.0[choice as usize].options[..]);
             let first = options.next().unwrap_or_default();
             let ([option], true) = (first, options.all(|other| other == first)) else {
+                let taken = self.paths.iter().map(|path| format!("{:?}", path.0[choice as usize].options));
                 return Err(format!(
-                    "the paths of a step take one and the same option at `{}`, which separates the optimizer's \
-                     state",
+                    "the paths take the options {} at `{}`, which separates the optimizer's state: expected one and \
+                     the same of all paths of a step",
+                    taken.collect::<Vec<_>>().join(", "),
                     at.name
                 ));
             };

@@ -79,7 +79,7 @@ impl Driven {
         if (step + 1).is_multiple_of(wants.every) || step + 1 == self.view.total_steps {
             let entries = std::mem::take(&mut self.outcomes);
             let parameters = self.parameters.clone();
-            self.experiment.sampler.observe(&OutcomesView { run: &self.view, entries, parameters })?;
+            self.experiment.sampler.observe(&OutcomesView { run: &self.view, wants, entries, parameters })?;
         }
         Ok(())
     }

@@ -74,7 +74,34 @@ fn extremes(space: &Space) -> Result<String, Ended> {
             return Err(space.identity().failure("extremes", &text).into());
         }
     }
-    Ok("by weights, params and MACs".to_owned())
+    let steps = neighbours(space, false)? + neighbours(space, true)?;
+    Ok(format!("by weights, params and MACs; none of {steps} neighbours by one option is beyond them"))
+}
+
+/// No architecture that differs from an extreme in one option has fewer weights than the smallest, or more than the
+/// largest. Returns how many there are.
+fn neighbours(space: &Space, largest: bool) -> Result<usize, Ended> {
+    let extreme = space.extreme("weights", largest)?;
+    let (limit, mut count) = (space.cost(&extreme)?.weights, 0);
+    for (choice, options) in space.all_options().iter().enumerate() {
+        for &option in options.iter().filter(|option| **option != extreme[choice]) {
+            let mut other = extreme.clone();
+            other[choice] = option;
+            if !space.valid(&other)? {
+                continue;
+            }
+            let weights = space.cost(&other)?.weights;
+            if (weights > limit) == largest && weights != limit {
+                let (which, than) = if largest { ("largest", "more") } else { ("smallest", "fewer") };
+                let text = format!(
+                    "the {which}, {extreme:?}, has {limit} weights, but {other:?} has {weights}, {than} than it"
+                );
+                return Err(space.identity().failure("extremes", &text).into());
+            }
+            count += 1;
+        }
+    }
+    Ok(count)
 }
 
 /// Each is described, within the extremes, with costs that agree with its parameters.

@@ -7,12 +7,14 @@ use nshot_loader::Kind;
 use nshot_torch::{Device, Precision};
 
 use super::{Experiment, Pins};
+use crate::boundary::ProgressView;
 use crate::component::Searcher;
 use crate::failure::{Failure, Result};
 use crate::manifest::{Component, Dtype, Manifest};
 use crate::measures::Measure;
 use crate::plugins::{Plugins, Resolved};
 use crate::rank::truth;
+use crate::selection::Selection;
 use crate::space::Task;
 use crate::watchdog;
 
@@ -128,7 +130,7 @@ impl Parts {
     }
 
     /// Starts components that were made for this alone, to learn what they refuse at their start: the searcher, which a
-    /// run comes to last, and with `all` the others too.
+    /// run comes to last, the scheduler, whose factors are tried, and with `all` the others too.
     ///
     /// # Errors
     /// A component refuses the run.
@@ -138,6 +140,7 @@ impl Parts {
             let view = experiment.run_view("search", None);
             manifest.located("search", self.searcher()?.start(&view))?;
         }
+        manifest.located("scheduler", self.check_scheduler(experiment))?;
         if !all {
             return Ok(());
         }
@@ -146,8 +149,24 @@ impl Parts {
         if let Some(groups) = &self.groups {
             manifest.located("state", groups.state_groups()?.start(&view("state")))?;
         }
-        manifest.located("scheduler", self.scheduler.lr_scheduler()?.start(&view("scheduler")))?;
         manifest.located("optimizer", self.optimizer.optimizer()?.start(&view("optimizer")))
+    }
+
+    /// The factors of the first two steps, for the smallest subnet and the largest.
+    fn check_scheduler(&self, experiment: &Experiment) -> Result<()> {
+        let (mut scheduler, run) =
+            (self.scheduler.lr_scheduler()?, experiment.run_view("scheduler", Some(0)));
+        scheduler.start(&run)?;
+        let (_, total_steps) = experiment.schedule(0);
+        let steps_per_epoch = experiment.data.batches_per_epoch() as u64;
+        for step in 0..total_steps.min(2) {
+            for largest in [false, true] {
+                let selection = Selection::of(&experiment.space.extreme("weights", largest)?);
+                let at = ProgressView { run: &run, step, total_steps, steps_per_epoch };
+                scheduler.factor(at, &selection, &experiment.space.subnet(&selection)?)?;
+            }
+        }
+        Ok(())
     }
 
     /// Makes the searcher of the manifest's `[search]`.

@@ -10,12 +10,10 @@ use crate::execute::{self, Ending};
 use crate::failure::{Failure, Result};
 use crate::progress::say;
 use crate::report::scores_table;
-use crate::run_directory::LOCK;
+use crate::run_directory::{LOCK, RANKINGS};
 use crate::stdout;
 use crate::trained_run::{self, TrainedRun};
 
-/// Rankings of a trained run lie in this folder of its directory.
-const RANKINGS: &str = "rankings";
 /// Tables of a run's manifest that a ranking may set.
 const OURS: [&str; 2] = ["rank", "measures"];
 

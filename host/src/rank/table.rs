@@ -70,4 +70,10 @@ impl Appender {
         self.0.serialize(score)?;
         self.0.flush().map_err(|error| Failure::new(format!("cannot write a score: {error}")))
     }
+
+    /// Makes all of them last.
+    pub(crate) fn sync(&mut self) -> Result<()> {
+        let synced = self.0.flush().and_then(|()| self.0.get_ref().sync_data());
+        synced.map_err(|error| Failure::new(format!("cannot write scores: {error}")))
+    }
 }

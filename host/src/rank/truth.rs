@@ -17,6 +17,8 @@ use crate::space::Space;
 const COMPARISON: &str = "comparison.json";
 /// The column that is meant where none is named, if the table has it.
 const COLUMN: &str = "accuracy";
+/// Longer names of columns are cut in the names of pictures, in characters.
+const PICTURE_NAME: usize = 60;
 /// More choices of rows than this are no table that is a list.
 const LARGEST_LIST: f64 = 1e8;
 
@@ -79,6 +81,9 @@ fn list(path: &Path, extension: &str) -> Result<Vec<f64>> {
         return serde_json::from_slice(&bytes).map_err(|error| wrong(&error.to_string()));
     }
     let value = nshot_data::pickle::read(&bytes).map_err(|error| wrong(&error.to_string()))?;
+    if let Some(numbers) = value.numbers() {
+        return Ok(numbers);
+    }
     let items = value.items().ok_or_else(|| wrong(&format!("it holds {}", value.kind())))?;
     let number = |(index, item): (usize, &nshot_data::pickle::Value)| {
         item.number().ok_or_else(|| wrong(&format!("item {index} is {}", item.kind())))
@@ -134,7 +139,7 @@ pub fn compare(experiment: &Experiment, scores: &[Score], directory: &Path) -> R
     let Some(table) = &experiment.truth else { return Ok(Vec::new()) };
     let classes = experiment.manifest.rank.as_ref().map_or(&[][..], |rank| &rank.classes);
     let matched = matched(experiment, table, scores)?;
-    let mut compared = Vec::new();
+    let (mut compared, mut pictures) = (Vec::new(), Vec::new());
     for (index, column) in table.columns().iter().enumerate() {
         let rows = rows(&matched, index);
         let options = CompareOptions {
@@ -145,8 +150,12 @@ pub fn compare(experiment: &Experiment, scores: &[Score], directory: &Path) -> R
         let title = format!("{}, {column}", experiment.manifest.run.name);
         let svg = nshot_table::scatter(&rows, nshot_table::Score::Accuracy, Complexity::Weights, &title)?;
         let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' };
-        let name: String = column.chars().map(plain).collect();
+        let mut name: String = column.chars().map(plain).take(PICTURE_NAME).collect();
+        if pictures.contains(&name) {
+            name += &format!("-{}", index + 1);
+        }
         write_atomically(&directory.join(format!("comparison-{name}.svg")), svg.as_bytes())?;
+        pictures.push(name);
         compared.push(Compared { column: column.clone(), comparison: nshot_table::compare(&rows, &options) });
     }
     write_atomically(&directory.join(COMPARISON), &serde_json::to_vec_pretty(&compared)?)?;

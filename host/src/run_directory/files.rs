@@ -7,12 +7,19 @@ use std::path::Path;
 
 use crate::failure::{Failure, Result};
 
-/// Writes a file: beside its place, synced, renamed, and the folder synced.
+/// Writes a file: beside its place, synced, renamed, and the folder synced. A link is followed, and what is no file, such
+/// as a pipe, is written into.
 ///
 /// # Errors
 /// It cannot be written; what was there before stands.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     let failed = |error: std::io::Error| Failure::file("write", path, &error);
+    let found = std::fs::metadata(path);
+    if found.as_ref().is_ok_and(|found| !found.is_file()) {
+        return File::options().write(true).open(path).and_then(|mut it| it.write_all(bytes)).map_err(failed);
+    }
+    let followed = found.and_then(|_| path.canonicalize());
+    let path = followed.as_deref().unwrap_or(path);
     let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
     let mut beside = tempfile::Builder::new()
         .prefix(".new-")

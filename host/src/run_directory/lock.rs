@@ -74,6 +74,13 @@ pub struct LockedComponent {
     pub package: Option<LockedPackage>,
 }
 
+impl LockedComponent {
+    /// `group/plugin:component`: the same in every version, which has the same settings and state.
+    pub fn full_name(&self) -> String {
+        format!("{}/{}:{}", self.group, self.plugin, self.component)
+    }
+}
+
 /// Where a plugin can be had again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LockedPackage {

@@ -34,17 +34,16 @@ pub struct Options {
 pub fn search(run_directory: &Path, options: &Options) -> Result<Ending> {
     let TrainedRun { parts, experiment, directory: _held } =
         TrainedRun::open(run_directory, &options.overrides, &OURS)?;
-    let Some(component) = &experiment.manifest.search else {
+    if experiment.manifest.search.is_none() {
         return Err(Failure::usage(format!("the run in `{}` has no `[search]`", run_directory.display()))
             .hint("name a searcher: --set search.use=evolution"));
-    };
-    let name = options.name.clone().or_else(|| component.uses.component().map(str::to_owned));
-    let name = name.unwrap_or_else(|| "search".to_owned());
+    }
+    let mut searcher = parts.searcher()?;
+    let name = options.name.clone().unwrap_or_else(|| searcher.identity().name.clone());
     let folder = folder(run_directory, &name)?;
     trained_run::keep_manifest(&folder, &execute::resolved(&experiment), &name)?;
     execute::lock(&experiment)?.write(&folder.join(LOCK))?;
     let top = experiment.manifest.rank.as_ref().map_or(10, |rank| rank.top);
-    let mut searcher = parts.searcher()?;
     let ended = carry_out(&experiment, &mut searcher, run_directory, &folder, top, options.quiet);
     if ended.is_err() && !folder.join(STATE).exists() {
         trained_run::forget_manifest(&folder);

@@ -24,6 +24,9 @@ pub(super) struct State {
     pub(super) searcher: Vec<u8>,
     /// Length of `rounds.csv`, in bytes.
     pub(super) rounds_bytes: u64,
+    /// Subnets that were scored.
+    #[serde(default)]
+    pub(super) scored: usize,
 }
 
 impl State {

@@ -43,6 +43,13 @@ impl Subnet {
         Self { cost: graph.cost(), reached, owned, training, evaluation, live, graph }
     }
 
+    /// The network that is used once training is over: for `logits` alone, without auxiliary heads, at its end's
+    /// `progress`.
+    pub fn trained(&self, parameters: &Parameters) -> Self {
+        let graph = self.graph.with_output("logits").unwrap_or_else(|| self.graph.clone());
+        Self::new(graph.with_number("progress", 1.0), &[], parameters)
+    }
+
     /// The costs outside dead branches.
     pub fn live_cost(&self) -> Cost {
         self.graph.live_cost(self.live())

@@ -52,6 +52,13 @@ impl Sweep {
     /// It cannot be read, is no TOML, or `[matrix]` is wrong.
     pub fn load(path: &Path, overrides: &[(String, String)]) -> Result<Self> {
         let shown = path.display();
+        if let Some((key, _)) = overrides.iter().find(|(key, _)| key.split('.').next() == Some("matrix")) {
+            let failure =
+                Failure::usage(format!("`--set {key}`: it sets keys of the runs' manifests, not the matrix"));
+            return Err(
+                failure.hint("`--method NAME` and `--seed N` choose from the matrix; else change the file")
+            );
+        }
         let text = manifest::read_text(path)?;
         let mut base: Table = toml::from_str(&text)
             .map_err(|error| Failure::usage(format!("{shown}: this is no TOML: {}", error.message())))?;

@@ -82,12 +82,15 @@ impl Record {
         );
     }
 
-    /// Writes the step's line, if it is one that is logged.
-    ///
+    /// Adds figures that a component recorded once it was told of the step.
+    pub(super) fn add_scalars(&mut self, scalars: Vec<Scalar>) {
+        self.pending.scalars.extend(scalars);
+    }
+
     /// # Errors
     /// A loss or the norm is not finite: the run must not go on from it.
-    pub(super) fn write(&self, experiment: &Experiment, output: &mut Output, stage: &Stage) -> Result<()> {
-        let Pending { step, selections, factors, .. } = &self.pending;
+    pub(super) fn check(&self, experiment: &Experiment) -> Result<()> {
+        let Pending { step, selections, .. } = &self.pending;
         if let Some(path) = self.losses.iter().position(|loss| !loss.is_finite()) {
             let (text, loss) = (text(experiment, &selections[path])?, self.losses[path]);
             let optimizer = experiment.optimizer.identity();
@@ -103,6 +106,12 @@ impl Record {
                 Failure::new(format!("the gradient's norm at step {step} is {}", self.norm)).hint(UNSTABLE)
             );
         }
+        Ok(())
+    }
+
+    /// Writes the step's line, if it is one that is logged.
+    pub(super) fn write(&self, experiment: &Experiment, output: &mut Output, stage: &Stage) -> Result<()> {
+        let Pending { step, selections, factors, .. } = &self.pending;
         if step % experiment.manifest.train.log_every != 0 {
             return Ok(());
         }

@@ -14,16 +14,16 @@ use super::forward::ForwardPass;
 use super::record::{self, Pending, Record};
 use crate::batch::{DeviceBatch, host_batch};
 use crate::boundary::{
-    PathPlan, PathsView, ProgressView, RunView, UpdateHost, UpdateMoment, put_scalars, take_scalars,
+    PathPlan, PathsView, ProgressView, RunView, Scalar, UpdateHost, UpdateMoment, put_scalars, take_scalars,
 };
-use crate::checkpoint::{Best, Checkpoint, Checkpoints, Group, State};
+use crate::checkpoint::{Best, Checkpoint, Checkpoints, ComponentState, Group, State};
 use crate::experiment::Experiment;
 use crate::failure::{Failure, Result};
 use crate::manifest::Inactive;
 use crate::outcomes::{Entry, OutcomesView};
 use crate::output::Output;
 use crate::progress::Progress;
-use crate::run_directory::{SUPERNETS, Status, sync_folder};
+use crate::run_directory::{LockedComponent, SUPERNETS, Status, sync_folder};
 
 /// Steps whose losses stay on the device before they are read together.
 const READ_EVERY: usize = 16;
@@ -44,6 +44,7 @@ pub(super) struct Moment {
     pub(super) run_step: u64,
     pub(super) images: u64,
     pub(super) seconds: f64,
+    pub(super) loss: Option<f64>,
     pub(super) best: Option<Best>,
     pub(super) rank_due: bool,
 }
@@ -75,7 +76,7 @@ impl Stage {
         experiment: &mut Experiment,
         directory: &Path,
         index: usize,
-        resumed: Option<Checkpoint>,
+        mut resumed: Option<Checkpoint>,
     ) -> Result<Self> {
         let view = |table| experiment.run_view(table, Some(index));
         let views = Views {
@@ -90,9 +91,17 @@ impl Stage {
             store.load(&weights_path(directory, parent))?;
         }
         let mut slots = Slots::new();
-        if let Some(checkpoint) = &resumed {
+        if let Some(checkpoint) = &mut resumed {
             slots = checkpoint.load(&mut store)?;
             load_components(experiment, &checkpoint.state)?;
+            // Slots are the optimizer's; the groups' numbers mean nothing to other state groups.
+            if !["optimizer", "state"].iter().all(|table| checkpoint.state.is_of(table, &experiment.pins)) {
+                slots = Slots::new();
+                checkpoint.state.groups.clear();
+            }
+            if !checkpoint.state.is_of("sampler", &experiment.pins) {
+                checkpoint.state.outcomes.clear();
+            }
             put_scalars(checkpoint.state.scalars.clone());
         }
         let state = resumed.map(|checkpoint| checkpoint.state);
@@ -224,25 +233,41 @@ impl Stage {
         output: &mut Output,
         progress: &mut Progress,
     ) -> Result<Option<f64>> {
-        let records = Record::read(std::mem::take(&mut self.pending))?;
+        let mut records = Record::read(std::mem::take(&mut self.pending))?;
         if !records.is_empty() {
             let stage = &experiment.stages[self.index].name;
             output.timing(json!({ "stage": stage, "step": self.step }))?;
         }
         for record in &records {
-            record.write(experiment, output, self)?;
-            record.show(progress);
+            record.check(experiment)?;
             if experiment.wants.any() {
                 self.outcomes.push(record.outcome(experiment.wants));
             }
         }
         let block = self.step.is_multiple_of(experiment.wants.every) || self.step == self.total;
         if experiment.wants.any() && block && !self.outcomes.is_empty() {
-            let entries = std::mem::take(&mut self.outcomes);
-            let (run, parameters) = (&self.views.sampler, architecture_parameters(&self.store)?);
-            experiment.sampler.observe(&OutcomesView { run, entries, parameters })?;
+            let recorded = self.tell(experiment)?;
+            if let Some(last) = records.last_mut() {
+                last.add_scalars(recorded);
+            }
+        }
+        for record in &records {
+            record.write(experiment, output, self)?;
+            record.show(progress);
         }
         Ok(records.last().map(Record::mean_loss))
+    }
+
+    /// Tells the sampler the outcomes. Returns the figures that it records: they belong to the block's last step.
+    fn tell(&mut self, experiment: &mut Experiment) -> Result<Vec<Scalar>> {
+        let entries = std::mem::take(&mut self.outcomes);
+        let (run, parameters) = (&self.views.sampler, architecture_parameters(&self.store)?);
+        let view = OutcomesView { run, wants: experiment.wants, entries, parameters };
+        let earlier = take_scalars();
+        experiment.sampler.observe(&view)?;
+        let recorded = take_scalars();
+        put_scalars(earlier);
+        Ok(recorded)
     }
 
     /// Writes a checkpoint of the current step.
@@ -254,7 +279,7 @@ impl Stage {
         moment: Moment,
         progress: &mut Progress,
     ) -> Result<()> {
-        self.flush(experiment, output, progress)?;
+        let loss = self.flush(experiment, output, progress)?.or(moment.loss);
         self.check_finite(experiment)?;
         let (metrics_bytes, timing_bytes) = output.sync()?;
         let ever_reached = self.ever_reached.iter().enumerate();
@@ -268,6 +293,7 @@ impl Stage {
             run_step: moment.run_step,
             images: moment.images,
             seconds: moment.seconds,
+            loss,
             rank_due: moment.rank_due,
             ever_reached: ever_reached.filter_map(|(index, reached)| reached.then_some(index)).collect(),
             stages: experiment.stages.clone(),
@@ -340,20 +366,27 @@ pub fn weights_path(run_directory: &Path, stage: &str) -> PathBuf {
     run_directory.join(SUPERNETS).join(format!("{stage}.safetensors"))
 }
 
-fn save_components(experiment: &Experiment) -> Result<BTreeMap<String, Vec<u8>>> {
+fn save_components(experiment: &Experiment) -> Result<BTreeMap<String, ComponentState>> {
     let mut states = BTreeMap::new();
-    states.insert("sampler".to_owned(), experiment.sampler.save()?);
+    let mut keep = |table: &str, state| {
+        let of = experiment.pins.get(table).map(LockedComponent::full_name).unwrap_or_default();
+        states.insert(table.to_owned(), ComponentState { of, state });
+    };
+    keep("sampler", experiment.sampler.save()?);
     if let Some(groups) = &experiment.groups {
-        states.insert("state".to_owned(), groups.save()?);
+        keep("state", groups.save()?);
     }
-    states.insert("scheduler".to_owned(), experiment.scheduler.save()?);
-    states.insert("optimizer".to_owned(), experiment.optimizer.save()?);
+    keep("scheduler", experiment.scheduler.save()?);
+    keep("optimizer", experiment.optimizer.save()?);
     Ok(states)
 }
 
 fn load_components(experiment: &mut Experiment, state: &State) -> Result<()> {
     // A component that took another's place has none, and begins as it starts.
-    let of = |table: &str| state.components.get(table);
+    let pins = experiment.pins.clone();
+    let of = |table: &str| {
+        state.components.get(table).filter(|_| state.is_of(table, &pins)).map(|saved| &saved.state)
+    };
     if let Some(state) = of("sampler") {
         experiment.sampler.load(state)?;
     }

@@ -28,11 +28,7 @@ pub fn write_tensors(path: &Path, tensors: &[(String, Tensor)]) -> Result<()> {
         .collect::<Result<Vec<_>>>()?;
     let partial = partial_name(path);
     safetensors::serialize_to_file(blocks, None, &partial).map_err(|e| file_error(e.to_string()))?;
-    // It was written as a temporary file, which is its maker's alone; these are as open as any file.
-    File::open(&partial)
-        .and_then(|file| file.set_permissions(Permissions::from_mode(0o644)).and(file.sync_all()))
-        .and_then(|()| std::fs::rename(&partial, path))
-        .map_err(|e| file_error(e.to_string()))
+    put(&partial, path).map_err(|e| file_error(e.to_string()))
 }
 
 /// Saves a TorchScript module: `source` holds its methods, each attribute is a name, its tensor, and whether it is a
@@ -45,10 +41,7 @@ pub fn write_script(path: &Path, source: &str, attributes: &[(&str, &Tensor, boo
     let partial = partial_name(path);
     let shown = partial.to_str().ok_or_else(|| file_error("the path is not UTF-8".to_owned()))?;
     ffi::save_script(shown, source, attributes).map_err(file_error)?;
-    File::open(&partial)
-        .and_then(|file| file.sync_all())
-        .and_then(|()| std::fs::rename(&partial, path))
-        .map_err(|e| file_error(e.to_string()))
+    put(&partial, path).map_err(|e| file_error(e.to_string()))
 }
 
 /// Reads all tensors of a file, on the CPU, sorted by name.
@@ -59,10 +52,33 @@ pub fn read_tensors(path: &Path) -> Result<Vec<(String, Tensor)>> {
     TensorFile::open(path)?.read_all()
 }
 
+/// Whether something is there that is no file, such as a pipe.
+fn is_special(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|found| !found.is_file())
+}
+
+/// Where a file is written before it has its name: beside it, or, for what is no file, in the folder for such.
 fn partial_name(path: &Path) -> PathBuf {
+    if is_special(path) {
+        return std::env::temp_dir().join(format!("nshot-{}.partial", std::process::id()));
+    }
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".partial");
     path.with_file_name(name)
+}
+
+/// Gives a whole file its name. A link is followed, and what is no file is written into.
+fn put(partial: &Path, path: &Path) -> std::io::Result<()> {
+    if is_special(path) {
+        let mut to = File::options().write(true).open(path)?;
+        std::io::copy(&mut File::open(partial)?, &mut to)?;
+        return std::fs::remove_file(partial);
+    }
+    let file = File::open(partial)?;
+    // It may have been written as a temporary file, which is its maker's alone; these are as open as any file.
+    file.set_permissions(Permissions::from_mode(0o644))?;
+    file.sync_all()?;
+    std::fs::rename(partial, path.canonicalize().as_deref().unwrap_or(path))
 }
 
 /// A tensor's bytes on the way to a file.

@@ -68,7 +68,10 @@ impl LrScheduler for Calr {
     fn new(settings: Settings) -> Result<Self> {
         for (name, value) in [("gamma_max", Some(settings.gamma_max)), ("gamma_min", settings.gamma_min)] {
             if value.is_some_and(|value| !(value.is_finite() && value > 0.0)) {
-                return Err(Error::new(format!("`{name}` is {value:?}, expected a number above 0")));
+                return Err(Error::new(format!(
+                    "`{name}` is {}, expected a number above 0",
+                    value.unwrap_or_default()
+                )));
             }
         }
         Ok(Self { settings, exponent: None })

@@ -12,22 +12,12 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields, default)]
 struct Settings {
     /// The choices that the space is split by, in order, by index or by name. Default: one, drawn.
-    split: Option<Vec<Named>>,
+    split: Option<Vec<NamedChoice>>,
     /// Whether sub-supernets start from scratch (as the subnet-aware training paper has them), or from the weights of
     /// a one-shot supernet that is trained first (as the authors of few-shot NAS have them).
     weights: Weights,
     /// Epochs of each parent, if sub-supernets start from one. Default: as many as the others.
     parent_epochs: Option<u64>,
-}
-
-/// A choice by its index or its name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
-enum Named {
-    /// From 0.
-    Index(u32),
-    /// As the space declares it.
-    Name(String),
 }
 
 /// What sub-supernets start from.
@@ -80,29 +70,10 @@ struct Fsnas(Settings);
 
 impl Fsnas {
     fn split(&self, run: &Run) -> Result<Vec<u32>> {
-        let Some(given) = &self.0.split else {
-            return Ok(vec![run.random(0).below(run.choice_count().into()) as u32]);
-        };
-        let names: Result<Vec<_>> = (0..run.choice_count()).map(|choice| run.choice_name(choice)).collect();
-        let names = names?;
-        let mut choices = Vec::new();
-        for named in given {
-            let index = match named {
-                Named::Index(index) => Some(*index as usize).filter(|&index| index < names.len()),
-                Named::Name(name) => names.iter().position(|other| other == name),
-            };
-            match index.map(|index| index as u32) {
-                Some(index) if !choices.contains(&index) => choices.push(index),
-                Some(_) => return Err(Error::new(format!("`split` has {named:?} twice"))),
-                None => {
-                    let known = names.join(", ");
-                    return Err(Error::new(format!(
-                        "`split` has {named:?}; the space has the choices {known}"
-                    )));
-                }
-            }
+        match &self.0.split {
+            None => Ok(vec![run.random(0).below(run.choice_count().into()) as u32]),
+            Some(given) => NamedChoice::find_all(given, "split", run),
         }
-        Ok(choices)
     }
 }
 

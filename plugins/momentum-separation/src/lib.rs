@@ -12,19 +12,9 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields, default)]
 struct Settings {
     /// The choices whose options separate the optimizer's state, by index or by name. Default: drawn.
-    choices: Option<Vec<Named>>,
+    choices: Option<Vec<NamedChoice>>,
     /// How many choices are drawn if none are given.
     drawn: u32,
-}
-
-/// A choice by its index or its name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
-enum Named {
-    /// From 0.
-    Index(u32),
-    /// As the space declares it.
-    Name(String),
 }
 
 impl Default for Settings {
@@ -34,28 +24,6 @@ impl Default for Settings {
 }
 
 struct MomentumSeparation(Settings);
-
-/// Finds given choices among the names of all.
-fn find(given: &[Named], names: &[String], split: &[u32]) -> Result<Vec<ChoiceIndex>> {
-    let mut choices = Vec::new();
-    for named in given {
-        let index = match named {
-            Named::Index(index) => Some(*index).filter(|index| (*index as usize) < names.len()),
-            Named::Name(name) => names.iter().position(|other| other == name).map(|index| index as u32),
-        };
-        let index = index.ok_or_else(|| {
-            Error::new(format!("`choices` has {named:?}; the space has the choices {}", names.join(", ")))
-        })?;
-        if split.contains(&index) {
-            return Err(Error::new(format!(
-                "`choices` has `{}`, by which the sampler splits the space into stages",
-                names[index as usize]
-            )));
-        }
-        choices.push(index);
-    }
-    Ok(choices)
-}
 
 /// Draws different choices, none that the sampler splits by.
 fn draw(count: u32, all: u32, split: &[u32], mut random: Random) -> Result<Vec<ChoiceIndex>> {
@@ -88,9 +56,14 @@ impl StateGroups for MomentumSeparation {
         match &self.0.choices {
             None => draw(self.0.drawn, run.choice_count(), &split, run.random(0)),
             Some(given) => {
-                let names: Result<Vec<_>> =
-                    (0..run.choice_count()).map(|choice| run.choice_name(choice)).collect();
-                find(given, &names?, &split)
+                let choices = NamedChoice::find_all(given, "choices", run)?;
+                match choices.iter().find(|choice| split.contains(choice)) {
+                    None => Ok(choices),
+                    Some(&choice) => Err(Error::new(format!(
+                        "`choices` has `{}`, by which the sampler splits the space into stages",
+                        run.choice_name(choice)?
+                    ))),
+                }
             }
         }
     }
@@ -105,22 +78,6 @@ nshot_sdk::plugin!(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn given_choices_are_found_by_index_and_name() {
-        let names = ["edge 1<-0", "edge 2<-0"].map(str::to_owned);
-        let given = [Named::Name("edge 2<-0".into()), Named::Index(0)];
-        assert_eq!(find(&given, &names, &[]).unwrap(), [1, 0]);
-        assert!(
-            find(&given, &names, &[0])
-                .unwrap_err()
-                .text()
-                .contains("`edge 1<-0`, by which the sampler splits")
-        );
-        for absent in [Named::Index(2), Named::Name("edge".into())] {
-            assert!(find(&[absent], &names, &[]).unwrap_err().text().contains("edge 1<-0, edge 2<-0"));
-        }
-    }
 
     #[test]
     fn drawn_choices_are_never_split_ones_and_all_come_up() {
@@ -146,6 +103,13 @@ mod tests {
             run.groups::<MomentumSeparation>(nshot_sdk::testing::json!({ "choices": ["edge 2<-0"] }));
         assert_eq!(groups.separated(), [1]);
         assert_eq!(groups.of(&[vec![4, 2], vec![0, 2], vec![4, 0]]), [2, 2, 0]);
+    }
+
+    #[test]
+    #[should_panic(expected = "`choices` has `edge 1<-0`, by which the sampler splits the space into stages")]
+    fn a_choice_that_splits_the_space_is_refused() {
+        let run = nshot_sdk::testing::run(&[("edge 1<-0", 5), ("edge 2<-0", 3)]).split_by(&[0]);
+        let _ = run.groups::<MomentumSeparation>(nshot_sdk::testing::json!({ "choices": [0] }));
     }
 
     #[test]

@@ -24,6 +24,28 @@ pub enum Dtype {
     Float(usize),
 }
 
+impl Array {
+    /// All numbers, as floats; none for those of half precision.
+    pub fn numbers(&self) -> Option<Vec<f64>> {
+        let number = |bytes: &[u8]| {
+            let mut all = [0; 8];
+            all[..bytes.len()].copy_from_slice(bytes);
+            let bits = u64::from_le_bytes(all);
+            Some(match self.dtype {
+                Dtype::Bool | Dtype::Uint(_) => bits as f64,
+                Dtype::Int(size) => {
+                    let unused = 64 - 8 * size as u32;
+                    ((bits << unused) as i64 >> unused) as f64
+                }
+                Dtype::Float(8) => f64::from_bits(bits),
+                Dtype::Float(4) => f64::from(f32::from_bits(bits as u32)),
+                Dtype::Float(_) => return None,
+            })
+        };
+        self.data.chunks_exact(self.dtype.size()).map(number).collect()
+    }
+}
+
 impl Dtype {
     /// The bytes of one number.
     pub fn size(self) -> usize {

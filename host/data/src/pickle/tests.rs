@@ -48,6 +48,20 @@ fn refused(bytes: &[u8]) -> String {
 }
 
 #[test]
+fn arrays_give_their_numbers() {
+    let numbers = |dtype: Dtype, data: &[u8]| {
+        Array { dtype, shape: vec![data.len() / dtype.size()], data: data.to_vec() }.numbers()
+    };
+    assert_eq!(numbers(Dtype::Float(8), &(-0.5f64).to_le_bytes()), Some(vec![-0.5]));
+    assert_eq!(numbers(Dtype::Float(4), &93.25f32.to_le_bytes()), Some(vec![93.25]));
+    assert_eq!(numbers(Dtype::Int(2), &[0xfe, 0xff, 1, 0]), Some(vec![-2.0, 1.0]));
+    assert_eq!(numbers(Dtype::Uint(1), &[255, 3]), Some(vec![255.0, 3.0]));
+    assert_eq!(numbers(Dtype::Float(2), &[0, 0]), None);
+    let array = read(BATCH[4]).unwrap().get("data").cloned().unwrap();
+    assert_eq!(array.numbers(), None, "it has two dimensions");
+}
+
+#[test]
 fn every_protocol_of_python_is_read() {
     for (protocol, bytes) in BATCH.into_iter().enumerate() {
         let value = read(bytes).unwrap_or_else(|error| panic!("protocol {protocol}: {error}"));

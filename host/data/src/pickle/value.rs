@@ -63,6 +63,12 @@ impl Value {
         }
     }
 
+    /// The numbers of an array of one dimension.
+    pub fn numbers(&self) -> Option<Vec<f64>> {
+        let Self::Array(array) = self else { return None };
+        array.numbers().filter(|_| array.shape.len() == 1)
+    }
+
     /// The number of an integer, a float or a boolean.
     pub fn number(&self) -> Option<f64> {
         match *self {

@@ -155,10 +155,11 @@ impl host::Outcomes for OutcomesView<'_> {
             }
             let picked = path.picked.get(choice as usize);
             let taken = picked.is_some_and(|picked| picked.options.contains(&option));
-            if !(taken && self.wants.option_gradient_norm) {
-                return refuse(format!(
-                    "`gradient_norm` of option {option} at choice {choice} was not wanted, or the path did not take it"
-                ));
+            if !self.wants.option_gradient_norm {
+                return refuse("`gradient_norm` of options was not wanted");
+            }
+            if !taken {
+                return refuse(format!("the path did not take option {option} at choice {choice}"));
             }
             Ok((self.figure)(&Asked { figure: "gradient_norm", step, path, option: Some((choice, option)) }))
         })

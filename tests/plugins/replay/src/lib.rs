@@ -43,10 +43,8 @@ impl Sampler for Replay {
             scalar(&format!("path_{path}"), outcomes.path_value(0, path, "gradient_norm")?)?;
             for choice in 0..outcomes.run().choice_count() {
                 let option = outcomes.selected(0, path, choice)?[0];
-                // An option without parameters has none.
-                if let Ok(norm) = outcomes.option_value(0, path, choice, option, "gradient_norm") {
-                    scalar(&format!("path_{path}_choice_{choice}"), norm)?;
-                }
+                let norm = outcomes.option_value(0, path, choice, option, "gradient_norm")?;
+                scalar(&format!("path_{path}_choice_{choice}"), norm)?;
             }
         }
         Ok(())

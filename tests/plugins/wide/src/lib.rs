@@ -14,6 +14,9 @@ struct Settings {
     options: u64,
     /// Channels.
     channels: u64,
+    /// With an auxiliary head, and features that count as much as training has come far.
+    #[serde(default)]
+    auxiliary: bool,
 }
 
 /// A stem that makes images a quarter as wide and high, then at each choice one of its 3x3 convolutions.
@@ -21,6 +24,7 @@ struct Wide {
     stem: Conv2d,
     choices: Vec<Vec<Conv2d>>,
     classifier: Linear,
+    auxiliary: Option<Linear>,
 }
 
 impl SearchSpace for Wide {
@@ -28,13 +32,14 @@ impl SearchSpace for Wide {
     const ABOUT: &'static str = "At each choice one of many equal convolutions.";
 
     fn new(settings: Settings, task: &Task) -> Result<Self> {
-        let Settings { choices, options, channels } = settings;
+        let Settings { choices, options, channels, auxiliary } = settings;
         let layer = |choice, option| Conv2d::new(&format!("{choice}.{option}"), channels, channels, 3);
         let layers = |choice| (0..options).map(|option| layer(choice, option)).collect();
         Ok(Self {
             stem: Conv2d::new("stem", task.input_shape[0], channels, 3).stride(4),
             choices: (0..choices).map(layers).collect(),
             classifier: Linear::new("classifier", channels, task.classes),
+            auxiliary: auxiliary.then(|| Linear::new("auxiliary", channels, task.classes)),
         })
     }
 
@@ -47,6 +52,7 @@ impl SearchSpace for Wide {
     fn declare(&self, to: &mut Declare) -> Result<()> {
         self.stem.declare(to)?;
         self.choices.iter().flatten().try_for_each(|layer| layer.declare(to))?;
+        self.auxiliary.iter().try_for_each(|head| head.declare(to))?;
         self.classifier.declare(to)
     }
 
@@ -58,7 +64,13 @@ impl SearchSpace for Wide {
             x = g.relu(x)?;
             x = g.choose(choice as u32, |g, option| layers[option as usize].forward(g, x))?;
         }
-        let x = g.global_avg_pool(x)?;
+        let mut x = g.global_avg_pool(x)?;
+        if let Some(head) = &self.auxiliary {
+            let guess = head.forward(g, x)?;
+            g.output("auxiliary", guess)?;
+            let progress = g.input("progress")?;
+            x = g.mul(x, progress)?;
+        }
         let logits = self.classifier.forward(g, x)?;
         g.output("logits", logits)
     }
