@@ -111,6 +111,7 @@ fn what_is_wrong_is_named() {
             "in `canonical`",
             "expected the same again: it is to be idempotent",
         ),
+        ("extremes-too-near", "extremes", "in `extremes`", ", more than it"),
         ("moody", "describe is pure", "in `describe`", "has another graph, expected the same"),
         ("unknown-aten-operation", "values", "in `describe`", "libtorch has no operator of this name"),
         ("wrong-shape", "calls", "in `describe`", "expects 4 input channels"),

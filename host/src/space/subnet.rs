@@ -45,6 +45,7 @@ impl Subnet {
 
     /// The network that is used once training is over: for `logits` alone, without auxiliary heads, at its end's
     /// `progress`.
+    #[must_use]
     pub fn trained(&self, parameters: &Parameters) -> Self {
         let graph = self.graph.with_output("logits").unwrap_or_else(|| self.graph.clone());
         Self::new(graph.with_number("progress", 1.0), &[], parameters)

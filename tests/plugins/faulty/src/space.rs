@@ -134,6 +134,7 @@ impl SearchSpace for Faulty {
         }
         match self.fault.name() {
             "extremes-out-of-range" => (vec![0, 1], vec![1, 2]),
+            "extremes-too-near" => (vec![0, 0], vec![0, 1]),
             "endless-extremes" => (vec![0; 10 << 20], vec![0, 0]),
             _ => (vec![0, 0], vec![1, 1]),
         }
