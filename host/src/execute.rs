@@ -18,11 +18,11 @@ use crate::rank::{self, Ranked, Score, truth};
 use crate::replace::{self, Replacements};
 use crate::report::{self, Report};
 use crate::run_directory::{
-    Best, LOCK, Lock, LockedComponent, MANIFEST, Machine, RunDirectory, STATUS, State, Status, record,
+    Best, LOCK, Lock, MANIFEST, Machine, RunDirectory, STATUS, State, Status, record,
 };
 use crate::search;
 use crate::signals::{self, Signal};
-use crate::train::{self, End, Figures, Stage, weights_path};
+use crate::train::{self, End, Figures, weights_path};
 use crate::trained_run;
 use crate::watchdog;
 
@@ -132,8 +132,8 @@ pub fn resume(path: &Path, replacements: &Replacements, options: Options) -> Res
         experiment.restore_plan(state);
     }
     if !replacements.uses.is_empty() {
-        check_replaced(&parts, path, checkpoint.as_ref())?;
-        keep_replaced(&lock, &experiment, &directory)?;
+        replace::check(&parts, path, checkpoint.as_ref())?;
+        replace::keep(&lock, &experiment, &directory)?;
     }
     if let Some(Checkpoint { state, .. }) = &checkpoint
         && !options.quiet
@@ -145,31 +145,9 @@ pub fn resume(path: &Path, replacements: &Replacements, options: Options) -> Res
 
 /// Whether a trained supernet of a run is not there any more; the last one comes again from its checkpoint.
 fn lacks_supernet(path: &Path) -> Result<bool> {
-    let checkpoint = Checkpoints::of(path).newest()?;
-    let stages = checkpoint.into_iter().flat_map(|checkpoint| checkpoint.state.stages);
-    Ok(stages.into_iter().any(|stage| !weights_path(path, &stage.name).is_file()))
-}
-
-/// Whether the checkpoint fits what replaced components: with components of their own, so that those of the run are
-/// started once.
-fn check_replaced(parts: &Parts, path: &Path, checkpoint: Option<&Checkpoint>) -> Result<()> {
-    let mut experiment = parts.experiment(parts.manifest.clone())?;
-    let Some(checkpoint) = checkpoint else { return parts.check_start(&experiment, true) };
-    experiment.restore_plan(&checkpoint.state);
-    Stage::start(&mut experiment, path, checkpoint.state.stage, Some(checkpoint.clone())).map(drop)
-}
-
-/// From here on the run is made of what replaced its components: manifest and lock say so.
-fn keep_replaced(lock: &Lock, experiment: &Experiment, directory: &RunDirectory) -> Result<()> {
-    let mut lock = lock.clone();
-    for (name, before) in &mut lock.components {
-        let differs =
-            |now: &&LockedComponent| (&now.sha256, &now.component) != (&before.sha256, &before.component);
-        let Some(now) = experiment.pins.get(name).filter(differs) else { continue };
-        replace::tell(name, before, now);
-        now.clone_into(before);
-    }
-    directory.remake(&resolved(experiment).to_toml()?, &lock)
+    let Some(Checkpoint { state, .. }) = Checkpoints::of(path).newest()? else { return Ok(false) };
+    let trained = state.stages.iter().take(state.stage + 1);
+    Ok(trained.map(|stage| &stage.name).any(|name| !weights_path(path, name).is_file()))
 }
 
 /// Trains and ranks, and says how it went; the run's status tells the same.

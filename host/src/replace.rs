@@ -7,11 +7,15 @@ use std::path::Path;
 use nshot_loader::Kind;
 use toml::{Table, Value};
 
+use crate::checkpoint::Checkpoint;
+use crate::execute;
+use crate::experiment::{Experiment, Parts};
 use crate::failure::{Failure, Result};
 use crate::manifest::{Component, Manifest, one_of};
 use crate::plugins::{Plugins, table};
 use crate::progress::say;
-use crate::run_directory::{Lock, LockedComponent, record};
+use crate::run_directory::{Lock, LockedComponent, RunDirectory, record};
+use crate::train::Stage;
 
 /// What a run goes on with, in place of what it had.
 #[derive(Debug, Clone, Default)]
@@ -109,6 +113,28 @@ fn absolute(path: &Path) -> Result<String> {
     Ok(std::path::absolute(path)?.display().to_string())
 }
 
+/// Whether the checkpoint fits what replaced components: with components of their own, so that those of the run are
+/// started once.
+pub(crate) fn check(parts: &Parts, path: &Path, checkpoint: Option<&Checkpoint>) -> Result<()> {
+    let mut experiment = parts.experiment(parts.manifest.clone())?;
+    let Some(checkpoint) = checkpoint else { return parts.check_start(&experiment, true) };
+    experiment.restore_plan(&checkpoint.state);
+    Stage::start(&mut experiment, path, checkpoint.state.stage, Some(checkpoint.clone())).map(drop)
+}
+
+/// From here on the run is made of what replaced its components: manifest and lock say so.
+pub(crate) fn keep(lock: &Lock, experiment: &Experiment, directory: &RunDirectory) -> Result<()> {
+    let mut lock = lock.clone();
+    for (name, before) in &mut lock.components {
+        let differs =
+            |now: &&LockedComponent| (&now.sha256, &now.component) != (&before.sha256, &before.component);
+        let Some(now) = experiment.pins.get(name).filter(differs) else { continue };
+        tell(name, before, now);
+        now.clone_into(before);
+    }
+    directory.remake(&execute::resolved(experiment).to_toml()?, &lock)
+}
+
 /// How a run goes on whose component in this table failed, for hints.
 pub(crate) fn hint(directory: &Path, table: &str) -> String {
     format!(
@@ -118,7 +144,7 @@ pub(crate) fn hint(directory: &Path, table: &str) -> String {
 }
 
 /// Says what a run goes on with instead of what it had.
-pub(crate) fn tell(name: &str, before: &LockedComponent, now: &LockedComponent) {
+fn tell(name: &str, before: &LockedComponent, now: &LockedComponent) {
     let shown = |of: &LockedComponent| {
         format!(
             "`{}` of plugin `{}/{} {}` ({})",

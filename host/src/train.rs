@@ -1,5 +1,6 @@
 //! Training: the loop, step by step, over the stages that the sampler planned.
 
+mod components;
 mod forward;
 mod norms;
 mod record;

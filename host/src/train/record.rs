@@ -87,8 +87,10 @@ impl Record {
         self.pending.scalars.extend(scalars);
     }
 
+    /// Whether its figures are finite.
+    ///
     /// # Errors
-    /// A loss or the norm is not finite: the run must not go on from it.
+    /// A loss or the norm is not: the run must not go on from it.
     pub(super) fn check(&self, experiment: &Experiment) -> Result<()> {
         let Pending { step, selections, .. } = &self.pending;
         if let Some(path) = self.losses.iter().position(|loss| !loss.is_finite()) {

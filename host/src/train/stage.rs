@@ -10,20 +10,21 @@ use nshot_torch::{Gradients, HostBatch, ParameterStore, Slots, Tensor, UpdateTab
 
 use serde_json::json;
 
+use super::components::{load_components, save_components};
 use super::forward::ForwardPass;
 use super::record::{self, Pending, Record};
 use crate::batch::{DeviceBatch, host_batch};
 use crate::boundary::{
     PathPlan, PathsView, ProgressView, RunView, Scalar, UpdateHost, UpdateMoment, put_scalars, take_scalars,
 };
-use crate::checkpoint::{Best, Checkpoint, Checkpoints, ComponentState, Group, State};
+use crate::checkpoint::{Best, Checkpoint, Checkpoints, Group, State};
 use crate::experiment::Experiment;
 use crate::failure::{Failure, Result};
 use crate::manifest::Inactive;
 use crate::outcomes::{Entry, OutcomesView};
 use crate::output::Output;
 use crate::progress::Progress;
-use crate::run_directory::{LockedComponent, SUPERNETS, Status, sync_folder};
+use crate::run_directory::{SUPERNETS, Status, sync_folder};
 
 /// Steps whose losses stay on the device before they are read together.
 const READ_EVERY: usize = 16;
@@ -238,8 +239,12 @@ impl Stage {
             let stage = &experiment.stages[self.index].name;
             output.timing(json!({ "stage": stage, "step": self.step }))?;
         }
-        for record in &records {
-            record.check(experiment)?;
+        for (index, record) in records.iter().enumerate() {
+            if let Err(failure) = record.check(experiment) {
+                // What came before it shows how it came to that.
+                records[..index].iter().try_for_each(|record| record.write(experiment, output, self))?;
+                return Err(failure);
+            }
             if experiment.wants.any() {
                 self.outcomes.push(record.outcome(experiment.wants));
             }
@@ -364,37 +369,4 @@ pub(crate) fn architecture_parameters(store: &ParameterStore) -> Result<Vec<(Str
 /// Where a trained stage's supernet lies in a run directory.
 pub fn weights_path(run_directory: &Path, stage: &str) -> PathBuf {
     run_directory.join(SUPERNETS).join(format!("{stage}.safetensors"))
-}
-
-fn save_components(experiment: &Experiment) -> Result<BTreeMap<String, ComponentState>> {
-    let mut states = BTreeMap::new();
-    let mut keep = |table: &str, state| {
-        let of = experiment.pins.get(table).map(LockedComponent::full_name).unwrap_or_default();
-        states.insert(table.to_owned(), ComponentState { of, state });
-    };
-    keep("sampler", experiment.sampler.save()?);
-    if let Some(groups) = &experiment.groups {
-        keep("state", groups.save()?);
-    }
-    keep("scheduler", experiment.scheduler.save()?);
-    keep("optimizer", experiment.optimizer.save()?);
-    Ok(states)
-}
-
-fn load_components(experiment: &mut Experiment, state: &State) -> Result<()> {
-    // A component that took another's place has none, and begins as it starts.
-    let pins = experiment.pins.clone();
-    let of = |table: &str| {
-        state.components.get(table).filter(|_| state.is_of(table, &pins)).map(|saved| &saved.state)
-    };
-    if let Some(state) = of("sampler") {
-        experiment.sampler.load(state)?;
-    }
-    if let (Some(groups), Some(state)) = (&mut experiment.groups, of("state")) {
-        groups.load(state)?;
-    }
-    if let Some(state) = of("scheduler") {
-        experiment.scheduler.load(state)?;
-    }
-    of("optimizer").map_or(Ok(()), |state| experiment.optimizer.load(state))
 }
