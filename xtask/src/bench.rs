@@ -34,6 +34,8 @@ pub(crate) enum Section {
     Rank,
     /// `CaLR` and momentum separation against neither.
     Methods,
+    /// `train.recompute` against none: time and memory of a step.
+    Recompute,
     /// A whole run of one step on digits, from start to exit.
     Start,
     /// Calls of plugins, and describing, checking and passing over subnets' graphs, of a step. Subnets are drawn anew in

@@ -37,6 +37,7 @@ impl Round<'_> {
                 Section::Mobilenet => self.mobilenet()?,
                 Section::Rank => self.rank("", "bench-archs.json", self.steps.min(RANKED))?,
                 Section::Methods => self.methods()?,
+                Section::Recompute => self.recompute()?,
                 Section::Start => {
                     let seconds = self.nshot.start()?;
                     self.table.add("a run of one step, digits (s)", seconds);
@@ -119,6 +120,18 @@ impl Round<'_> {
             aware.milliseconds,
             plain.milliseconds,
         );
+        Ok(())
+    }
+
+    fn recompute(&mut self) -> Result<(), Failure> {
+        for (name, space) in [("NAS-Bench-201", NAS_BENCH_201), ("MobileNet", Space::MobileNet)] {
+            let plain = self.nshot.train(&Work::of(space), self.steps)?;
+            let lean = self.nshot.train(&Work { recompute: true, ..Work::of(space) }, self.steps)?;
+            self.table.add(&format!("memory with recompute, {name} (MiB)"), lean.memory);
+            self.table.ratio(&format!("memory with recompute / without, {name}"), lean.memory, plain.memory);
+            let (above, below) = (lean.milliseconds, plain.milliseconds);
+            self.table.ratio(&format!("step with recompute / without, {name}"), above, below);
+        }
         Ok(())
     }
 

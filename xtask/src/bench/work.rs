@@ -36,6 +36,8 @@ pub(super) struct Work {
     pub(super) batch: Option<usize>,
     /// Steps between checkpoints; without it there is none.
     pub(super) checkpoint_every: Option<u64>,
+    /// Activations are computed again in the backward pass.
+    pub(super) recompute: bool,
 }
 
 /// Where things lie that a manifest names.
@@ -47,7 +49,8 @@ pub(super) struct Places<'a> {
 
 impl Work {
     pub(super) fn of(space: Space) -> Self {
-        Self { space, subnet_aware: false, drawn: false, batch: None, checkpoint_every: None }
+        let (subnet_aware, drawn, recompute) = (false, false, false);
+        Self { space, subnet_aware, drawn, batch: None, checkpoint_every: None, recompute }
     }
 
     /// The file of the fixed architectures.
@@ -91,7 +94,7 @@ impl Work {
         );
         // The yardstick writes none.
         let every = self.checkpoint_every.unwrap_or(NEVER);
-        let _ = writeln!(text, "checkpoint_every = {every}");
+        let _ = writeln!(text, "checkpoint_every = {every}\nrecompute = {}", self.recompute);
         if self.drawn {
             text += "[sampler]\nuse = \"spos\"\n";
         } else {
