@@ -89,7 +89,7 @@ fn examples_pass_the_dry_run() {
         }
         // All but the data, also where these are absent.
         let side = if text.contains("mobilenet") { 64 } else { 16 };
-        let data = format!("data={{name='digits',resize={side},split={{train=500,rank=100}}}}");
+        let data = format!("data={{name='digits',resize={side},split={{train=1300,rank=100}}}}");
         let mut arguments = vec![command, &name, "--dry-run", "--set", &data, "--set", "rank.images=100"];
         if text.contains("mobilenet") {
             // The limits are for images of 224x224 pixels.
