@@ -77,15 +77,21 @@ pub(crate) fn keep_manifest(folder: &Path, manifest: &Manifest, name: &str) -> R
         .hint(format!("give this one another `--name`, or remove `{}`", folder.display())))
 }
 
+/// Whether a folder holds scores: a table that is not empty.
 fn has_results(folder: &Path) -> bool {
     let mut entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.any(|entry| entry.path().extension().is_some_and(|ending| ending == "csv"))
+    entries.any(|entry| {
+        let is_table = entry.path().extension().is_some_and(|ending| ending == "csv");
+        is_table && entry.metadata().is_ok_and(|file| file.len() > 0)
+    })
 }
 
 /// What failed before anything came of it leaves no settings behind that the next one would have to have.
 pub(crate) fn forget_manifest(folder: &Path) {
-    // What was wrong is told anyway; a file that stays is told of next time.
-    let _ = std::fs::remove_file(folder.join(MANIFEST));
+    if !has_results(folder) {
+        // What was wrong is told anyway; a file that stays is told of next time.
+        let _ = std::fs::remove_file(folder.join(MANIFEST));
+    }
 }
 
 /// A line in which two resolved manifests differ; where the run lies is no part of what it computes.
