@@ -69,7 +69,7 @@ impl Kind {
     }
 }
 
-/// Reads one part: of CIFAR-10 all `data_batch_<n>.bin` in the order of their numbers, or
+/// Reads one part: of CIFAR-10 all `data_batch_<n>.bin` from 1 in the order of their numbers, or
 /// `test_batch.bin`; of CIFAR-100 `train.bin` or `test.bin`.
 pub(crate) fn load(kind: Kind, folder: &Path, part: Part, files: &mut Vec<FileRecord>) -> Result<Images> {
     let paths = match (kind, part) {
@@ -93,19 +93,15 @@ pub(crate) fn load(kind: Kind, folder: &Path, part: Part, files: &mut Vec<FileRe
     Ok(images)
 }
 
+/// `data_batch_1.bin` to the last one that is there: one missing between them is an error, not a smaller dataset.
 fn training_files(folder: &Path) -> Vec<PathBuf> {
-    let mut numbered: Vec<(u64, PathBuf)> = std::fs::read_dir(folder)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|entry| {
-            let name = entry.file_name();
-            let number = name.to_str()?.strip_prefix("data_batch_")?.strip_suffix(".bin")?.parse().ok()?;
-            Some((number, entry.path()))
-        })
-        .collect();
-    numbered.sort();
-    numbered.into_iter().map(|(_, path)| path).collect()
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let last = entries.filter_map(|entry| {
+        let name = entry.file_name();
+        name.to_str()?.strip_prefix("data_batch_")?.strip_suffix(".bin")?.parse::<u16>().ok()
+    });
+    let numbers = 1..=last.max().unwrap_or(0);
+    numbers.map(|number| folder.join(format!("data_batch_{number}.bin"))).collect()
 }
 
 fn append(kind: Kind, images: &mut Images, path: &Path, content: &[u8]) -> Result<()> {
@@ -147,15 +143,18 @@ mod tests {
     #[test]
     fn any_number_of_files_is_read_in_the_order_of_numbers() {
         let folder = tempfile::tempdir().unwrap();
-        for (number, label) in [(1, 3), (2, 4), (10, 5)] {
-            let name = format!("data_batch_{number}.bin");
-            std::fs::write(folder.path().join(name), record(label, [label, 8, 9])).unwrap();
+        let batch = |number: u8| folder.path().join(format!("data_batch_{number}.bin"));
+        for number in 1..=10 {
+            std::fs::write(batch(number), record(number - 1, [number, 8, 9])).unwrap();
         }
         let mut files = Vec::new();
         let images = load(Kind::Cifar10, folder.path(), Part::Train, &mut files).unwrap();
-        assert_eq!(images.labels, [3, 4, 5]);
-        assert_eq!(images.image(2)[..4], [5, 8, 9, 0]);
-        assert_eq!(files.len(), 3);
+        assert_eq!(images.labels, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+        assert_eq!(images.image(9)[..4], [10, 8, 9, 0]);
+        assert_eq!(files.len(), 10);
+        std::fs::remove_file(batch(3)).unwrap();
+        let gap = load(Kind::Cifar10, folder.path(), Part::Train, &mut files).unwrap_err();
+        assert!(gap.to_string().contains("data_batch_3.bin"), "{gap}");
         let absent = load(Kind::Cifar10, folder.path(), Part::Test, &mut files).unwrap_err();
         assert!(absent.to_string().contains("test_batch.bin"));
     }
