@@ -26,6 +26,7 @@ pub mod packages;
 pub mod plugin_time;
 pub mod plugins;
 pub mod progress;
+pub mod provenance;
 pub mod rank;
 pub mod replace;
 pub mod report;

@@ -4,36 +4,22 @@ mod build;
 mod find;
 mod installed;
 mod locked;
+mod resolved;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
-use nshot_abi::abi_stable::sabi_trait::TD_Opaque;
-use nshot_abi::host::Task_TO;
-use nshot_loader::{ComponentInfo, Folders, Hash, Kind, Loader, Plugin, PluginFile, Store};
+use nshot_loader::{Folders, Hash, Kind, Loader, PluginFile, Store};
 use nshot_package::Installed;
 use serde_json::{Map, Value};
 
-use crate::boundary::{SERVICES, TaskView};
-use crate::component::{Identity, LrScheduler, Optimizer, Sampler, Searcher, StateGroups};
+use crate::boundary::SERVICES;
 use crate::failure::{Failure, Result};
-use crate::manifest::{Component, Use, nearest, one_of};
+use crate::manifest::{Component, Use, one_of};
 use crate::run_directory::{LockedComponent, LockedPackage};
-use crate::space::{Space, Task};
 
 pub use installed::Listed;
-
-/// A component that was found and whose file is loaded.
-#[derive(Clone)]
-pub struct Resolved {
-    kind: Kind,
-    info: ComponentInfo,
-    file: PluginFile,
-    plugin: Arc<Plugin>,
-    settings: Map<String, Value>,
-    /// The package that it was installed from.
-    package: Option<LockedPackage>,
-}
+pub use resolved::Resolved;
 
 /// Finds and loads components.
 pub struct Plugins {
@@ -215,136 +201,5 @@ fn only_component(file: &PluginFile, kind: Kind, name: Option<&str>) -> Result<S
             let hint = format!("name one: use = {{ path = …, component = \"{}\" }}", several[0]);
             Err(Failure::new(failure).hint(hint))
         }
-    }
-}
-
-impl Resolved {
-    /// What a lock pins of it.
-    pub fn pin(&self) -> LockedComponent {
-        LockedComponent::new(&self.info.name, &self.file, self.package.clone())
-    }
-
-    /// The same component with other settings.
-    pub(crate) fn with_settings(&self, settings: Map<String, Value>) -> Self {
-        Self { settings, ..self.clone() }
-    }
-
-    /// The settings that it is given.
-    pub(crate) fn settings(&self) -> &Map<String, Value> {
-        &self.settings
-    }
-
-    /// The plugin file.
-    pub fn file(&self) -> &PluginFile {
-        &self.file
-    }
-
-    /// The failure of a setting that the component's schema does not have.
-    pub fn unknown_setting(&self) -> Option<Failure> {
-        let unknown = self.unknown_key()?;
-        let failure = Failure::usage(format!("`{}` has no setting `{unknown}`", self.info.name));
-        let known = self.known_settings();
-        let known: Vec<&str> = known.iter().map(String::as_str).collect();
-        Some(match nearest(unknown, &known) {
-            Some(nearest) => failure.hint(format!("did you mean `{nearest}`?")),
-            None if known.is_empty() => failure.hint("it has no settings"),
-            None => failure.hint(format!("expected {}", one_of(&known))),
-        })
-    }
-
-    /// The first setting that the component's schema does not have.
-    pub fn unknown_key(&self) -> Option<&str> {
-        let closed = self.info.schema.get("additionalProperties") == Some(&Value::Bool(false));
-        let known = self.known_settings();
-        self.settings.keys().find(|key| closed && !known.contains(key)).map(String::as_str)
-    }
-
-    fn known_settings(&self) -> Vec<String> {
-        let properties = self.info.schema.get("properties").and_then(Value::as_object);
-        properties.map(|keys| keys.keys().cloned().collect()).unwrap_or_default()
-    }
-
-    fn identity(&self, kind: &'static str) -> Identity {
-        let metadata = &self.file.metadata;
-        let plugin = format!("{}/{} {}", metadata.group, metadata.plugin, metadata.version);
-        Identity { kind, name: self.info.name.clone(), plugin }
-    }
-
-    fn json(&self) -> String {
-        Value::Object(self.settings.clone()).to_string()
-    }
-
-    /// Makes the search space for a task.
-    ///
-    /// # Errors
-    /// The settings or the task are refused, or what the space declares is wrong.
-    pub fn space(&self, task: &Task) -> Result<Space> {
-        debug_assert_eq!(self.kind, Kind::SearchSpace);
-        let identity = self.identity("search space");
-        let view = TaskView(task.clone());
-        let make = self.plugin.root.search_space();
-        let object = identity.call("new", || {
-            make(
-                self.info.name.as_str().into(),
-                self.json().as_str().into(),
-                Task_TO::from_ptr(&view, TD_Opaque),
-            )
-        })?;
-        Space::new(identity, object, task.clone())
-    }
-
-    /// Makes the sampler.
-    ///
-    /// # Errors
-    /// The settings are refused.
-    pub fn sampler(&self) -> Result<Sampler> {
-        let (identity, make) = (self.identity("sampler"), self.plugin.root.sampler());
-        let object =
-            identity.call("new", || make(self.info.name.as_str().into(), self.json().as_str().into()))?;
-        Ok(Sampler::new(identity, object))
-    }
-
-    /// Makes the learning-rate scheduler.
-    ///
-    /// # Errors
-    /// The settings are refused.
-    pub fn lr_scheduler(&self) -> Result<LrScheduler> {
-        let (identity, make) = (self.identity("scheduler"), self.plugin.root.lr_scheduler());
-        let object =
-            identity.call("new", || make(self.info.name.as_str().into(), self.json().as_str().into()))?;
-        Ok(LrScheduler::new(identity, object))
-    }
-
-    /// Makes the optimizer.
-    ///
-    /// # Errors
-    /// The settings are refused.
-    pub fn optimizer(&self) -> Result<Optimizer> {
-        let (identity, make) = (self.identity("optimizer"), self.plugin.root.optimizer());
-        let object =
-            identity.call("new", || make(self.info.name.as_str().into(), self.json().as_str().into()))?;
-        Ok(Optimizer::new(identity, object))
-    }
-
-    /// Makes the state groups.
-    ///
-    /// # Errors
-    /// The settings are refused.
-    pub fn state_groups(&self) -> Result<StateGroups> {
-        let (identity, make) = (self.identity("state groups"), self.plugin.root.state_groups());
-        let object =
-            identity.call("new", || make(self.info.name.as_str().into(), self.json().as_str().into()))?;
-        Ok(StateGroups::new(identity, object))
-    }
-
-    /// Makes the searcher.
-    ///
-    /// # Errors
-    /// The settings are refused.
-    pub fn searcher(&self) -> Result<Searcher> {
-        let (identity, make) = (self.identity("searcher"), self.plugin.root.searcher());
-        let object =
-            identity.call("new", || make(self.info.name.as_str().into(), self.json().as_str().into()))?;
-        Ok(Searcher::new(identity, object))
     }
 }

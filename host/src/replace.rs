@@ -8,12 +8,12 @@ use nshot_loader::Kind;
 use toml::{Table, Value};
 
 use crate::checkpoint::Checkpoint;
-use crate::execute;
 use crate::experiment::{Experiment, Parts};
 use crate::failure::{Failure, Result};
 use crate::manifest::{Component, Manifest, one_of};
 use crate::plugins::{Plugins, table};
 use crate::progress::say;
+use crate::provenance;
 use crate::run_directory::{Lock, LockedComponent, RunDirectory, record};
 use crate::train::Stage;
 
@@ -132,7 +132,7 @@ pub(crate) fn keep(lock: &Lock, experiment: &Experiment, directory: &RunDirector
         tell(name, before, now);
         now.clone_into(before);
     }
-    directory.remake(&execute::resolved(experiment).to_toml()?, &lock)
+    directory.remake(&provenance::resolved(experiment).to_toml()?, &lock)
 }
 
 /// How a run goes on whose component in this table failed, for hints.

@@ -1,5 +1,7 @@
 //! The search space: what the plugin declared, and the graphs of its subnets.
 
+mod complexity;
+mod range;
 mod subnet;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,15 +10,16 @@ use nshot_abi::abi_stable::sabi_trait::TD_Opaque;
 use nshot_abi::abi_stable::std_types::{RSlice, RVec};
 use nshot_abi::component::SearchSpaceBox;
 use nshot_abi::host::{Declare_TO, Graph_TO};
-use nshot_graph::{Builder, Cost, Graph, Parameters, Role, Shape};
+use nshot_graph::{Builder, Cost, Graph, Parameters, Shape};
 
-use crate::boundary::{DeclareHost, Declared, DescribeHost, OptionMark, Refusal, describing, shown};
+use crate::boundary::{DeclareHost, Declared, DescribeHost, OptionMark, describing};
 use crate::component::Identity;
 use crate::failure::{Failure, Result};
 use crate::measures::Measure;
 use crate::plugin_time::in_graphs;
 use crate::selection::{Architecture, Selection};
 
+pub use complexity::MEASURES;
 use subnet::Cache;
 pub use subnet::Subnet;
 
@@ -40,9 +43,6 @@ pub struct Choice {
     /// Names of its options, in order.
     pub options: Vec<String>,
 }
-
-/// The measures of complexity.
-pub const MEASURES: [&str; 3] = ["weights", "params", "macs"];
 
 /// A search space for a task.
 pub struct Space {
@@ -123,70 +123,6 @@ impl Space {
         Ok(asked.into())
     }
 
-    /// Adds a measure of complexity; its name is new.
-    pub fn add_measure(&mut self, measure: Measure) {
-        self.measures.push(measure);
-    }
-
-    /// Names of the measures of complexity.
-    pub fn measures(&self) -> Vec<&str> {
-        MEASURES.into_iter().chain(self.measures.iter().map(|measure| measure.name.as_str())).collect()
-    }
-
-    /// The complexity of an architecture that is in range.
-    ///
-    /// # Errors
-    /// No such measure, or its table does not have the architecture.
-    pub(crate) fn complexity(&self, architecture: &[u32], measure: &str) -> Result<f64, Refusal> {
-        if MEASURES.contains(&measure) {
-            return self.counted(self.cost(architecture)?, measure);
-        }
-        self.tabulated(architecture, measure)
-    }
-
-    /// The complexity of a subnet whose costs are known.
-    ///
-    /// # Errors
-    /// As [`Space::complexity`], or a subnet of several options where the measure is of a table.
-    pub(crate) fn complexity_of(
-        &self,
-        subnet: &Subnet,
-        selection: &Selection,
-        measure: &str,
-    ) -> Result<f64, Refusal> {
-        if MEASURES.contains(&measure) {
-            return self.counted(subnet.cost, measure);
-        }
-        match selection.architecture() {
-            Some(architecture) => self.tabulated(&architecture, measure),
-            None => {
-                Err(format!("`{}` is known of subnets of one option at each choice", shown(measure)).into())
-            }
-        }
-    }
-
-    fn counted(&self, cost: Cost, measure: &str) -> Result<f64, Refusal> {
-        match measure {
-            "weights" => Ok(cost.weights as f64),
-            "params" => Ok(cost.params as f64),
-            "macs" => Ok(cost.macs as f64),
-            other => {
-                let known = self.measures().join(", ");
-                Err(Refusal::unknown(format!("unknown measure `{}`; this run has {known}", shown(other))))
-            }
-        }
-    }
-
-    fn tabulated(&self, architecture: &[u32], measure: &str) -> Result<f64, Refusal> {
-        let Some(table) = self.measures.iter().find(|known| known.name == measure) else {
-            return self.counted(Cost::default(), measure);
-        };
-        let text = || self.to_text(architecture).unwrap_or_else(|_| format!("{architecture:?}"));
-        table
-            .of(architecture)
-            .ok_or_else(|| format!("the table of the measure `{measure}` has no line for {}", text()).into())
-    }
-
     /// Whether an architecture that is in range is one of the space.
     ///
     /// # Errors
@@ -233,67 +169,6 @@ impl Space {
     /// Number of architectures.
     pub fn size(&self) -> f64 {
         self.choices().iter().map(|choice| choice.options.len() as f64).product()
-    }
-
-    /// Checks that an architecture is one of this space.
-    ///
-    /// # Errors
-    /// Says what is out of range.
-    pub fn check(&self, architecture: &[u32]) -> Result<(), String> {
-        let choices = self.choices();
-        if architecture.len() != choices.len() {
-            return Err(format!(
-                "an architecture of {} options, expected {}, one for each choice",
-                architecture.len(),
-                choices.len()
-            ));
-        }
-        for (choice, option) in architecture.iter().enumerate() {
-            self.check_options(choice as u32, &[*option])?;
-        }
-        Ok(())
-    }
-
-    /// Checks that options, at least one, are of a choice.
-    ///
-    /// # Errors
-    /// Says what is out of range.
-    pub fn check_options(&self, choice: u32, options: &[u32]) -> Result<(), String> {
-        let Some(at) = self.choices().get(choice as usize) else {
-            return Err(format!("there is no choice {choice}; the space has {}", self.choices().len()));
-        };
-        if options.is_empty() {
-            return Err(format!("no option of the choice `{}` is named, expected at least one", at.name));
-        }
-        match options.iter().find(|option| **option as usize >= at.options.len()) {
-            None => Ok(()),
-            Some(option) => Err(format!(
-                "there is no option {option} of the choice `{}`; it has {}, counted from 0",
-                at.name,
-                at.options.len()
-            )),
-        }
-    }
-
-    /// Checks that a parameter can weight the options of a choice.
-    ///
-    /// # Errors
-    /// No such parameter, of another role or shape.
-    pub fn check_weighting(&self, choice: u32, parameter: &str) -> Result<(), String> {
-        let options = self.choices()[choice as usize].options.len() as i64;
-        let spec = self.parameters().index(parameter).and_then(|index| self.parameters().get(index));
-        match spec {
-            Some(spec) if spec.role == Role::Architecture && spec.shape == [options] => Ok(()),
-            Some(spec) => Err(format!(
-                "the parameter `{}` has the role `{}` and the shape {:?}, expected `architecture` and [{options}]",
-                spec.name,
-                spec.role.name(),
-                spec.shape
-            )),
-            None => {
-                Err(format!("there is no parameter `{}`", parameter.chars().take(64).collect::<String>()))
-            }
-        }
     }
 
     /// The customary text of an architecture that is in range.

@@ -17,12 +17,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Instant;
 
-use crate::execute::{self, Ending};
+use crate::execute::Ending;
 use crate::experiment::{Experiment, Parts};
 use crate::failure::{Failure, Result};
 use crate::manifest::Manifest;
 use crate::plugins::Plugins;
 use crate::progress::{Figures, Progress, duration, say};
+use crate::provenance;
 use crate::rank;
 use crate::run_directory::{LOCK, Lock, MANIFEST, RunDirectory, State, Status, is_run};
 use crate::selection::Architecture;
@@ -80,12 +81,12 @@ pub fn run(manifest: Manifest, locked: Option<&Path>, options: Options) -> Resul
     let parts = Parts::open(manifest, &plugins, pins.as_ref())?;
     let experiment = parts.experiment(parts.manifest.clone())?;
     if let Some(given) = &given {
-        execute::compare_locked(given, &experiment)?;
+        provenance::compare_locked(given, &experiment)?;
     }
     check(&experiment)?;
-    let resolved = execute::resolved(&experiment).to_toml()?;
+    let resolved = provenance::resolved(&experiment).to_toml()?;
     let kept = if goes_on {
-        compare(&path, &resolved).and_then(|()| select::kept(&experiment, &path))?
+        compare(&path, &resolved).and_then(|()| select::kept(&experiment, &config, &path))?
     } else {
         None
     };
@@ -99,12 +100,12 @@ pub fn run(manifest: Manifest, locked: Option<&Path>, options: Options) -> Resul
     }
     let directory = if goes_on {
         let directory = RunDirectory::open(&path)?;
-        execute::compare(&directory.lock()?, &experiment)?;
+        provenance::compare(&directory.lock()?, &experiment)?;
         // There may be more seeds now.
         directory.write(MANIFEST, resolved.as_bytes())?;
         directory
     } else {
-        RunDirectory::create(&path, &resolved, &execute::lock(&experiment)?)?
+        RunDirectory::create(&path, &resolved, &provenance::lock(&experiment)?)?
     };
     select::keep(&experiment, &directory, &selected)?;
     let mut jobs = Vec::with_capacity(selected.len() * config.seeds.len());

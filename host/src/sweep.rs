@@ -21,6 +21,7 @@ use crate::failure::{Failure, Result};
 use crate::manifest::Manifest;
 use crate::plugins::Plugins;
 use crate::progress::say;
+use crate::provenance;
 use crate::rank;
 use crate::run_directory::{LOCK, Lock, is_run, write_atomically};
 use crate::stdout;
@@ -133,13 +134,13 @@ fn check(runs: &[Run], locks: &[Lock], quiet: bool) -> Result<BTreeMap<String, L
         }
         execute::refuse_standalone(&run.manifest)?;
         let experiment = open(run, &plugins, locks).map_err(context)?;
-        let lock = execute::lock(&experiment)?;
+        let lock = provenance::lock(&experiment)?;
         if !locks.is_empty() {
             Lock::hold_contents(locks, &lock).map_err(context)?;
         }
         if made_of.is_empty() {
             for given in locks {
-                execute::compare_machines(given, &lock);
+                provenance::compare_machines(given, &lock);
             }
         }
         made_of.insert(run.method.clone(), lock);

@@ -8,6 +8,7 @@ use crate::experiment::{Experiment, Parts};
 use crate::failure::{Failure, Result};
 use crate::manifest::Manifest;
 use crate::plugins::Plugins;
+use crate::provenance;
 use crate::run_directory::{MANIFEST, RunDirectory, write_atomically};
 use crate::train::weights_path;
 
@@ -43,7 +44,7 @@ impl TrainedRun {
         }
         let parts = Parts::open(manifest, &Plugins::open()?, Some(&pins))?;
         let mut experiment = parts.experiment(parts.manifest.clone())?;
-        execute::compare_files(&lock, experiment.data.files())?;
+        provenance::compare_files(&lock, experiment.data.files())?;
         if let Some(checkpoint) = Checkpoints::of(path).newest()? {
             experiment.restore_plan(&checkpoint.state);
         }

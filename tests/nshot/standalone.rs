@@ -101,6 +101,32 @@ fn seeds_can_be_added(bench: &Bench, run: &Path) {
     assert!(
         bench.nshot(&arguments("one", "1")).error(1).contains("`seeds = [9, 0, 5]`, now `seeds = [0, 5]`")
     );
+    damage_is_named(bench, run, &with("standalone.seeds=[9, 0, 5]"));
+}
+
+fn damage_is_named(bench: &Bench, run: &Path, arguments: &[&str]) {
+    let damage = |file: &str, change: fn(&str) -> String, expected: &str| {
+        let whole = std::fs::read_to_string(run.join(file)).unwrap();
+        bench.write(&format!("one/{file}"), &change(&whole));
+        let refused = bench.nshot(arguments);
+        assert!(refused.error(1).ends_with(expected), "{}", refused.stderr);
+        bench.write(&format!("one/{file}"), &whole);
+    };
+    let shortened = |text: &str| text.split_once('\n').unwrap().1.to_owned();
+    damage(
+        "architectures.txt",
+        shortened,
+        "/architectures.txt` is damaged: it has 3 architectures, expected 4",
+    );
+    let no_images = |text: &str| {
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        let mut fields: Vec<&str> = lines[2].split(',').collect();
+        (fields[2], fields[3]) = ("7", "0");
+        lines[2] = fields.join(",");
+        lines.join("\n") + "\n"
+    };
+    damage("trained.csv", no_images, "/trained.csv` is damaged at line 3: 7 of 0 images are correct");
+    bench.nshot(arguments).ok();
 }
 
 /// Kendall's tau-b by its definition.

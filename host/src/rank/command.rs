@@ -6,9 +6,10 @@ use serde::Serialize;
 
 use super::truth::{self, Compared};
 use super::{Ranked, Score, check, finally};
-use crate::execute::{self, Ending};
+use crate::execute::Ending;
 use crate::failure::{Failure, Result};
 use crate::progress::say;
+use crate::provenance;
 use crate::report::scores_table;
 use crate::run_directory::{LOCK, RANKINGS};
 use crate::stdout;
@@ -51,8 +52,8 @@ pub fn rank(run_directory: &Path, options: &Options) -> Result<Ending> {
     check(&experiment)?;
     let folder = run_directory.join(RANKINGS).join(&options.name);
     std::fs::create_dir_all(&folder).map_err(|error| Failure::file("create", &folder, &error))?;
-    trained_run::keep_manifest(&folder, &execute::resolved(&experiment), &options.name)?;
-    execute::lock(&experiment)?.write(&folder.join(LOCK))?;
+    trained_run::keep_manifest(&folder, &provenance::resolved(&experiment), &options.name)?;
+    provenance::lock(&experiment)?.write(&folder.join(LOCK))?;
     let scores = match finally(&experiment, run_directory, &folder, options.quiet)? {
         Ranked::Done(scores) => scores,
         Ranked::Stopped(signal) => {

@@ -4,9 +4,10 @@ use std::path::Path;
 
 use super::rounds::STATE;
 use super::{Ended, carry_out, folder};
-use crate::execute::{self, Ending};
+use crate::execute::Ending;
 use crate::failure::{Failure, Result};
 use crate::progress::say;
+use crate::provenance;
 use crate::run_directory::LOCK;
 use crate::stdout;
 use crate::trained_run::{self, TrainedRun};
@@ -41,8 +42,8 @@ pub fn search(run_directory: &Path, options: &Options) -> Result<Ending> {
     let mut searcher = parts.searcher()?;
     let name = options.name.clone().unwrap_or_else(|| searcher.identity().name.clone());
     let folder = folder(run_directory, &name)?;
-    trained_run::keep_manifest(&folder, &execute::resolved(&experiment), &name)?;
-    execute::lock(&experiment)?.write(&folder.join(LOCK))?;
+    trained_run::keep_manifest(&folder, &provenance::resolved(&experiment), &name)?;
+    provenance::lock(&experiment)?.write(&folder.join(LOCK))?;
     let top = experiment.manifest.rank.as_ref().map_or(10, |rank| rank.top);
     let ended = carry_out(&experiment, &mut searcher, run_directory, &folder, top, options.quiet);
     if ended.is_err() && !folder.join(STATE).exists() {

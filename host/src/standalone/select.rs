@@ -26,9 +26,29 @@ const WHOLE: f64 = 50_000.0;
 const DRAWS: u64 = 20;
 
 /// The architectures that a directory keeps, if it has its list already.
-pub(super) fn kept(experiment: &Experiment, directory: &Path) -> Result<Option<Vec<Architecture>>> {
+///
+/// # Errors
+/// The list is damaged: an architecture is none, or they are not as many as were wanted.
+pub(super) fn kept(
+    experiment: &Experiment,
+    config: &StandaloneConfig,
+    directory: &Path,
+) -> Result<Option<Vec<Architecture>>> {
     let path = directory.join(ARCHITECTURES);
-    path.exists().then(|| rank::read_list(&experiment.space, &path)).transpose()
+    if !path.exists() {
+        return Ok(None);
+    }
+    let kept = rank::read_list(&experiment.space, &path)?;
+    let wanted = config.count.unwrap_or(COUNT);
+    if config.architectures.is_none() && kept.len() as u64 != wanted {
+        let text = format!(
+            "`{}` is damaged: it has {} architectures, expected {wanted}",
+            path.display(),
+            kept.len()
+        );
+        return Err(Failure::new(text).hint("remove that file; it is then made again, as it was"));
+    }
+    Ok(Some(kept))
 }
 
 /// Keeps the list.

@@ -42,6 +42,12 @@ impl Trained {
     pub(super) fn accuracy(&self) -> f64 {
         self.correct as f64 / self.images.max(1) as f64
     }
+
+    /// What no training can come to.
+    fn fault(&self) -> Option<String> {
+        let Self { correct, images, .. } = self;
+        (*images == 0 || correct > images).then(|| format!("{correct} of {images} images are correct"))
+    }
 }
 
 /// Trains an architecture from scratch and scores it. None if a signal came, or if `stop` says so.
@@ -125,8 +131,9 @@ impl Journal {
         let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
         let mut trained = Done::new();
         for (index, row) in csv::Reader::from_reader(&bytes[..whole]).deserialize::<Trained>().enumerate() {
-            let row = row.map_err(|error| {
-                let text = format!("`{}` is damaged at line {}: {error}", path.display(), index + 2);
+            let row = row.map_err(|error| error.to_string());
+            let row = row.and_then(|row| row.fault().map_or(Ok(row), Err)).map_err(|fault| {
+                let text = format!("`{}` is damaged at line {}: {fault}", path.display(), index + 2);
                 Failure::new(text).hint("remove that line; its training is then done again")
             })?;
             trained.insert((row.arch.clone(), row.seed), row);

@@ -1,7 +1,9 @@
 //! One stage: a supernet, its optimizer's state, and where its training is.
 
+mod keep;
+
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use nshot_data::{Layout, Prefetch};
@@ -10,21 +12,22 @@ use nshot_torch::{Gradients, HostBatch, ParameterStore, Slots, Tensor, UpdateTab
 
 use serde_json::json;
 
-use super::components::{load_components, save_components};
+use super::components::load_components;
 use super::forward::ForwardPass;
-use super::record::{self, Pending, Record};
+use super::record::{Pending, Record};
 use crate::batch::{DeviceBatch, host_batch};
 use crate::boundary::{
     PathPlan, PathsView, ProgressView, RunView, Scalar, UpdateHost, UpdateMoment, put_scalars, take_scalars,
 };
-use crate::checkpoint::{Best, Checkpoint, Checkpoints, Group, State};
+use crate::checkpoint::{Best, Checkpoint, Group};
 use crate::experiment::Experiment;
 use crate::failure::{Failure, Result};
 use crate::manifest::Inactive;
 use crate::outcomes::{Entry, OutcomesView};
 use crate::output::Output;
 use crate::progress::Progress;
-use crate::run_directory::{SUPERNETS, Status, sync_folder};
+
+pub use keep::weights_path;
 
 /// Steps whose losses stay on the device before they are read together.
 const READ_EVERY: usize = 16;
@@ -274,72 +277,6 @@ impl Stage {
         put_scalars(earlier);
         Ok(recorded)
     }
-
-    /// Writes a checkpoint of the current step.
-    pub(super) fn checkpoint(
-        &mut self,
-        experiment: &mut Experiment,
-        output: &mut Output,
-        checkpoints: &Checkpoints,
-        moment: Moment,
-        progress: &mut Progress,
-    ) -> Result<()> {
-        let loss = self.flush(experiment, output, progress)?.or(moment.loss);
-        self.check_finite(experiment)?;
-        let (metrics_bytes, timing_bytes) = output.sync()?;
-        let ever_reached = self.ever_reached.iter().enumerate();
-        // What a component records while it saves would make the figures depend on when checkpoints are written.
-        let scalars = take_scalars();
-        let components = save_components(experiment)?;
-        put_scalars(scalars.clone());
-        let state = State {
-            stage: self.index,
-            step: self.step,
-            run_step: moment.run_step,
-            images: moment.images,
-            seconds: moment.seconds,
-            loss,
-            rank_due: moment.rank_due,
-            ever_reached: ever_reached.filter_map(|(index, reached)| reached.then_some(index)).collect(),
-            stages: experiment.stages.clone(),
-            separated: experiment.separated.clone(),
-            groups: self.groups.clone(),
-            outcomes: self.outcomes.clone(),
-            scalars,
-            components,
-            metrics_bytes,
-            timing_bytes,
-            best: moment.best,
-        };
-        checkpoints.write(&state, &self.store, &self.slots)?;
-        output.directory().write_status(&Status::running(moment.run_step, experiment.steps()))
-    }
-
-    /// Refuses to keep weights or state that nothing can go on from; losses of later steps would show it too late.
-    fn check_finite(&self, experiment: &Experiment) -> Result<()> {
-        let what = match (self.store.is_finite()?, self.slots.is_finite()?) {
-            (true, true) => return Ok(()),
-            (true, false) => "a value of its state",
-            (false, _) if self.store.are_buffers_finite()? => "a weight",
-            (false, _) => {
-                let text = format!("running statistics are not finite after {} steps", self.step);
-                return Err(experiment.space.identity().failure("describe", &text).hint(record::UNSTABLE));
-            }
-        };
-        let text = format!("{what} is not finite after {} steps", self.step);
-        Err(experiment.optimizer.identity().failure("step", &text).hint(record::UNSTABLE))
-    }
-
-    /// Keeps the trained supernet.
-    pub(super) fn finish(&self, experiment: &Experiment, output: &Output) -> Result<()> {
-        self.check_finite(experiment)?;
-        let path = weights_path(output.path(), &experiment.stages[self.index].name);
-        let folder = path.parent().unwrap_or(output.path());
-        std::fs::create_dir_all(folder).map_err(|error| Failure::file("create", folder, &error))?;
-        // Written beside, synced and renamed.
-        self.store.save(&path)?;
-        sync_folder(folder)
-    }
 }
 
 impl Views {
@@ -364,9 +301,4 @@ pub(crate) fn architecture_parameters(store: &ParameterStore) -> Result<Vec<(Str
         }
     }
     Ok(values)
-}
-
-/// Where a trained stage's supernet lies in a run directory.
-pub fn weights_path(run_directory: &Path, stage: &str) -> PathBuf {
-    run_directory.join(SUPERNETS).join(format!("{stage}.safetensors"))
 }
