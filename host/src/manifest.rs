@@ -31,7 +31,7 @@ pub use config::{
 };
 pub(crate) use overrides::drop_alternatives;
 pub use overrides::parse_override;
-pub(crate) use problem::{nearest, one_of};
+pub(crate) use problem::{in_words, nearest, one_of};
 pub(crate) use source::read as read_text;
 
 use source::Source;

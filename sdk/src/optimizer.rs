@@ -19,6 +19,7 @@ use crate::settings::Settings;
 ///
 /// impl Optimizer for SignSgd {
 ///     type Settings = NoSettings;
+///     const GRADIENT_SCALE_INVARIANT: bool = true;
 ///
 ///     fn new(_: NoSettings) -> Result<Self> {
 ///         Ok(Self)
@@ -41,8 +42,9 @@ pub trait Optimizer: Sized + Send + 'static {
     const ABOUT: &'static str = "";
     /// Whom to cite, as BibTeX.
     const CITATION: &'static str = "";
-    /// Whether scaling all gradients leaves the update as it is (Adam and its kin). Decides how the factors
-    /// of several paths in one step enter.
+    /// Whether scaling all gradients leaves the update as it is, as with Adam and its kin, and with signs. Decides how
+    /// the factors of several paths in one step enter: where it does, their mean scales the learning rate. `nshot plugin
+    /// check` tries it.
     const GRADIENT_SCALE_INVARIANT: bool = false;
 
     /// Makes the optimizer.

@@ -104,6 +104,12 @@ fn what_is_wrong_is_named() {
         ),
         ("panic-step", "step", "optimizer `faulty`", "on purpose"),
         ("panic-load", "saved and restored", "in `load`", "on purpose"),
+        (
+            "undeclared-sign",
+            "gradient scale",
+            "in `step`",
+            "lead to the same update, but `GRADIENT_SCALE_INVARIANT` is false",
+        ),
         ("twice", "separate_by", "state groups `faulty`", "the choice 0 is named twice"),
         (
             "canonical-of-canonical",

@@ -16,6 +16,11 @@ use crate::watchdog::Scratch;
 const SCALES: [f64; 4] = [1.0, 0.0, 1e-8, 1e4];
 /// Learning rates, in turn.
 const RATES: [f64; 3] = [0.01, 0.0, 1e-6];
+/// Updates with gradients of one size, and sizes that are compared with 1.
+const ALIKE: u64 = 3;
+const SIZES: [f64; 2] = [1e-3, 100.0];
+/// Ways that differ by less of their length are the same.
+const SAME: f64 = 1e-3;
 
 struct Driven {
     experiment: Experiment,
@@ -28,6 +33,39 @@ struct Driven {
 
 pub(super) fn check(case: &Case, checks: &mut Checks) {
     drive::check(checks, |total| Driven::start(case, total));
+    checks.run("gradient scale", || gradient_scale(case));
+}
+
+/// Whether the size of gradients matters is as declared: by it a path's factor scales gradients or the learning rate.
+fn gradient_scale(case: &Case) -> Result<String, Ended> {
+    let moved = |size: f64, updates: u64| -> Result<(Vec<f64>, Driven), Ended> {
+        let mut driven = Driven::start(case, ALIKE)?;
+        let all: Vec<usize> = (0..driven.store.len()).collect();
+        for step in 0..updates {
+            driven.update(step, 0, &all, size, RATES[0])?;
+        }
+        Ok((driven.numbers()?, driven))
+    };
+    let distance = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).sum::<f64>();
+    let ((start, driven), (plain, _)) = (moved(1.0, 0)?, moved(1.0, ALIKE)?);
+    let way = distance(&start, &plain);
+    if way == 0.0 {
+        return Ok(format!("not compared: {ALIKE} updates do not move the parameters"));
+    }
+    let mut furthest = 0.0_f64;
+    for size in SIZES {
+        furthest = furthest.max(distance(&plain, &moved(size, ALIKE)?.0));
+    }
+    let (declared, found) = (driven.experiment.scale_invariant, furthest <= SAME * way);
+    if declared != found {
+        let which = if found { "the same" } else { "another" };
+        let text = format!(
+            "gradients of a thousandth and of a hundred times the size lead to {which} update, but \
+             `GRADIENT_SCALE_INVARIANT` is {declared}"
+        );
+        return Err(driven.identity().failure("step", &text).into());
+    }
+    Ok(if declared { "does not matter, as declared" } else { "matters, as declared" }.to_owned())
 }
 
 /// One of each role that is trained, and of each number of dimensions.
@@ -61,15 +99,43 @@ impl Driven {
     }
 
     /// Gradients that do not depend on the parameters, so that no rate is too large for them.
-    fn gradients(&self, step: u64, reached: &[usize]) -> Result<Gradients> {
-        let scale = SCALES[step as usize % SCALES.len()] * (step as f64).cos();
+    fn gradients(&self, size: f64, reached: &[usize]) -> Result<Gradients> {
         let precision = self.store.precision().kind();
         let mut terms = Vec::with_capacity(reached.len());
         for tensor in reached.iter().filter_map(|&index| self.store.get(index)) {
-            terms.push((tensor.f_sum(precision)?, scale));
+            terms.push((tensor.f_sum(precision)?, size));
         }
         nshot_torch::weighted_sum(&terms)?.f_backward().map_err(nshot_torch::TorchError::from)?;
         Ok(Gradients::collect(&self.store, reached)?)
+    }
+
+    /// One update, with all gradients of one size.
+    fn update(
+        &mut self,
+        step: u64,
+        group: u64,
+        reached: &[usize],
+        size: f64,
+        learning_rate: f64,
+    ) -> Result<()> {
+        let gradients = self.gradients(size, reached)?;
+        let counts = &mut self.counts[group as usize];
+        let before = gradients.indices().iter().map(|&index| counts[index]).collect();
+        gradients.indices().iter().for_each(|&index| counts[index] += 1);
+        let specs = gradients.indices().iter().filter_map(|&index| self.store.specs().get(index)).collect();
+        let table = UpdateTable::new(&self.store, &gradients, &mut self.slots, group as u32)?;
+        let moment = UpdateMoment { run: &self.view, step, group, learning_rate };
+        self.experiment.optimizer.step(UpdateHost::new(table, specs, before, moment))?;
+        Ok(self.store.clear_gradients()?)
+    }
+
+    /// All values.
+    fn numbers(&self) -> Result<Vec<f64>> {
+        let mut numbers = Vec::new();
+        for tensor in (0..self.store.len()).filter_map(|index| self.store.get(index)) {
+            numbers.extend(nshot_torch::read_values(tensor)?);
+        }
+        Ok(numbers)
     }
 
     /// All values as bits; an error if one is not finite.
@@ -105,17 +171,8 @@ impl Drive for Driven {
     fn step(&mut self, step: u64) -> Result<Option<Self::Seen>> {
         let all: Vec<usize> = (0..self.store.len()).collect();
         let reached = if step % 5 == 4 { &all[..1] } else { &all[..] };
-        let gradients = self.gradients(step, reached)?;
-        let group = step / 2 % 2;
-        let counts = &mut self.counts[group as usize];
-        let before = gradients.indices().iter().map(|&index| counts[index]).collect();
-        gradients.indices().iter().for_each(|&index| counts[index] += 1);
-        let specs = gradients.indices().iter().filter_map(|&index| self.store.specs().get(index)).collect();
-        let table = UpdateTable::new(&self.store, &gradients, &mut self.slots, group as u32)?;
-        let learning_rate = RATES[step as usize % RATES.len()];
-        let moment = UpdateMoment { run: &self.view, step, group, learning_rate };
-        self.experiment.optimizer.step(UpdateHost::new(table, specs, before, moment))?;
-        self.store.clear_gradients()?;
+        let size = SCALES[step as usize % SCALES.len()] * (step as f64).cos();
+        self.update(step, step / 2 % 2, reached, size, RATES[step as usize % RATES.len()])?;
         if !self.slots.is_finite()? {
             let text = format!("a value of its state is not finite after step {step}");
             return Err(self.experiment.optimizer.identity().failure("step", &text));

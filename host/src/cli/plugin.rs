@@ -13,6 +13,7 @@ mod password;
 mod pull;
 mod push;
 mod remove;
+mod schema;
 mod show;
 mod sign;
 mod trust;

@@ -10,7 +10,7 @@ use super::{Experiment, Pins};
 use crate::boundary::ProgressView;
 use crate::component::Searcher;
 use crate::failure::{Failure, Result};
-use crate::manifest::{Component, Dtype, Manifest};
+use crate::manifest::{Component, Dtype, Manifest, in_words};
 use crate::measures::Measure;
 use crate::plugins::{Plugins, Resolved};
 use crate::rank::truth;
@@ -183,12 +183,18 @@ impl Parts {
 
 /// Names the line of a component's setting that `new` refuses, or of the component's table.
 fn located_setting<T>(manifest: &Manifest, table: &str, result: Result<T>) -> Result<T> {
-    result.map_err(|failure| {
+    result.map_err(|mut failure| {
+        let mut key = table.to_owned();
         // The SDK puts the setting first, and so do those who write "setting `momentum` is …".
-        let start = failure.message.split_once(", in `new`: ").map(|(_, rest)| rest);
-        let start = start.and_then(|text| text.strip_prefix("setting ").unwrap_or(text).strip_prefix('`'));
-        let setting = start.and_then(|rest| rest.split_once('`')).map(|(setting, _)| setting.to_owned());
-        let key = setting.map_or_else(|| table.to_owned(), |setting| format!("{table}.{setting}"));
+        if let Some((component, text)) = failure.message.split_once(", in `new`: ")
+            && let Some(text) = text.strip_prefix("setting ").unwrap_or(text).strip_prefix('`')
+            && let Some((setting, problem)) = text.split_once('`')
+        {
+            key = format!("{table}.{setting}");
+            if let Some(problem) = problem.strip_prefix(": ").and_then(in_words) {
+                failure.message = format!("{component}, in `new`: `{setting}` {problem}");
+            }
+        }
         manifest.locate(&key, failure)
     })
 }

@@ -86,6 +86,11 @@ fn mismatch(message: &str) -> Option<(String, String)> {
     Some((found_words(found), expected_words(expected)))
 }
 
+/// serde's error of a plugin's setting in the same words: `is 3, expected a text`. None if it is another one.
+pub(crate) fn in_words(message: &str) -> Option<String> {
+    mismatch(message).map(|(found, expected)| format!("is {found}, expected {expected}"))
+}
+
 fn found_words(found: &str) -> String {
     match found.split_once(' ').unwrap_or((found, "")) {
         ("integer" | "boolean", value) => value.to_owned(),
@@ -99,8 +104,13 @@ fn found_words(found: &str) -> String {
 
 fn expected_words(expected: &str) -> String {
     match expected {
-        "u64" | "usize" | "u32" => "a whole number, 0 or more",
-        "f64" => "a number",
+        "u64" | "usize" => "a whole number, 0 or more",
+        "u32" => "a whole number from 0 to 4294967295",
+        "u16" => "a whole number from 0 to 65535",
+        "u8" => "a whole number from 0 to 255",
+        "i64" | "isize" => "a whole number",
+        "i32" => "a whole number from -2147483648 to 2147483647",
+        "f64" | "f32" => "a number",
         "a boolean" => "`true` or `false`",
         "a string" | "string" => "a text",
         "path string" => "a path",

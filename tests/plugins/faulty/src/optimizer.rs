@@ -69,6 +69,11 @@ impl Optimizer for Faulty {
             self.stale = Some(update.op("neg", &[gradients], &none)?);
         }
         let rate = update.learning_rate();
+        if self.fault.is("undeclared-sign") {
+            let signs = update.op("sign", &[gradients], &none)?;
+            update.op("add_", &[parameters, signs], &attributes! { alpha: -rate })?;
+            return Ok(());
+        }
         update.op(
             "fused_sgd_",
             &[parameters, gradients, momentum],
