@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::Score;
 use crate::experiment::Experiment;
 use crate::failure::{Failure, Result};
-use crate::manifest::{Manifest, RankConfig};
+use crate::manifest::{Manifest, RankConfig, in_words};
 use crate::run_directory::write_atomically;
 use crate::space::Space;
 
@@ -78,7 +78,12 @@ fn list(path: &Path, extension: &str) -> Result<Vec<f64>> {
     let bytes = std::fs::read(path).map_err(|error| Failure::file("read", path, &error))?;
     let wrong = |text: &str| Failure::new(format!("`{}` is no list of numbers: {text}", path.display()));
     if extension == "json" {
-        return serde_json::from_slice(&bytes).map_err(|error| wrong(&error.to_string()));
+        return serde_json::from_slice(&bytes).map_err(|error| {
+            let text = error.to_string();
+            let problem = in_words(text.split(" at line ").next().unwrap_or_default());
+            let (line, column) = (error.line(), error.column());
+            wrong(&problem.map_or(text, |problem| format!("line {line}, column {column} {problem}")))
+        });
     }
     let value = nshot_data::pickle::read(&bytes).map_err(|error| wrong(&error.to_string()))?;
     if let Some(numbers) = value.numbers() {
