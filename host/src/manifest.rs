@@ -128,8 +128,12 @@ impl Manifest {
     fn of_table(mut table: toml::Table, mut source: Source, overrides: &[(String, String)]) -> Result<Self> {
         overrides::apply(&mut table, overrides, &mut source)?;
         resolve::fill(&mut table, &source)?;
+        let given = table.clone();
         let mut manifest: Self =
             serde_path_to_error::deserialize(table).map_err(|error| problem::explain(&source, &error))?;
+        if let Ok(read) = toml::Table::try_from(&manifest) {
+            problem::refuse_lists_for_tables(&source, &given, &read, "")?;
+        }
         manifest.source = source;
         resolve::check(&manifest)?;
         resolve::make_paths_absolute(&mut manifest);

@@ -3,7 +3,7 @@
 use serde_path_to_error::{Error, Segment};
 
 use super::source::Source;
-use crate::failure::Failure;
+use crate::failure::{Failure, Result};
 
 /// The failure for a table that does not fit the manifest's types.
 pub(super) fn explain(source: &Source, error: &Error<toml::de::Error>) -> Failure {
@@ -23,6 +23,29 @@ pub(super) fn explain(source: &Source, error: &Error<toml::de::Error>) -> Failur
         Failure::usage(format!("`{key}` {message}"))
     };
     source.locate(&key, failure)
+}
+
+/// serde takes a list for a table, its values in the order of the keys, which no reader of a manifest knows.
+pub(super) fn refuse_lists_for_tables(
+    source: &Source,
+    given: &toml::Table,
+    read: &toml::Table,
+    within: &str,
+) -> Result<()> {
+    for (name, value) in given {
+        let key = if within.is_empty() { name.clone() } else { format!("{within}.{name}") };
+        match (value, read.get(name)) {
+            (toml::Value::Array(_), Some(toml::Value::Table(_))) => {
+                let wrong = Failure::usage(format!("`{key}` is a list, expected a table"));
+                return Err(source.locate(&key, wrong));
+            }
+            (toml::Value::Table(given), Some(toml::Value::Table(read))) => {
+                refuse_lists_for_tables(source, given, read, &key)?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// `space.channels`, without positions in lists.

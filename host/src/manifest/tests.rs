@@ -152,6 +152,11 @@ fn a_wrong_type_is_shown_with_what_is_expected() {
             "examples/x.toml:10: `sampler.use` is `3`, expected the name of a component or { path = \"…\" }",
         ),
         ("[run]", "data = 3\n[run]", "examples/x.toml:1: `data` is `3`, expected a table"),
+        (
+            "[run]",
+            "[data]\nname = \"digits\"\nsplit = [64, 32]\n[run]",
+            "examples/x.toml:3: `data.split` is a list, expected a table",
+        ),
     ] {
         let found = refused(from, to);
         assert!(found.starts_with(said), "{found}\nexpected\n{said}");

@@ -124,6 +124,10 @@ mod tests {
 
     use super::*;
 
+    fn schema<'a>(part: &'a Value, whole: &'a Value) -> Schema<'a> {
+        Schema { part, ..Schema::whole(whole) }
+    }
+
     #[test]
     fn types_are_told_in_words() {
         let whole = json!({ "$defs": {
@@ -135,7 +139,6 @@ mod tests {
             "Layer": { "type": "object", "properties": { "width": { "type": "integer" } } },
             "Endless": { "type": "array", "items": { "$ref": "#/$defs/Endless" } },
         }});
-        let schema = |part| Schema { part, ..Schema::whole(&whole) };
         for (part, expected) in [
             (
                 json!({ "anyOf": [{ "$ref": "#/$defs/Score" }, { "type": "null" }] }),
@@ -154,13 +157,14 @@ mod tests {
             (json!({}), ""),
             (json!(true), ""),
         ] {
-            assert_eq!(schema(&part).kind(), expected, "{part}");
+            assert_eq!(schema(&part, &whole).kind(), expected, "{part}");
         }
         let layers = json!({ "anyOf": [{ "type": "array", "items": { "$ref": "#/$defs/Layer" } }] });
-        let keys = schema(&layers).table().unwrap().keys().map(|(name, key)| (name.to_owned(), key.kind()));
+        let keys =
+            schema(&layers, &whole).table().unwrap().keys().map(|(name, key)| (name.to_owned(), key.kind()));
         assert_eq!(keys.collect::<Vec<_>>(), [("width".to_owned(), "whole number".to_owned())]);
         let endless = json!({ "$ref": "#/$defs/Endless" });
-        assert!(schema(&endless).kind().starts_with("list of list"));
-        assert!(schema(&endless).table().is_none());
+        assert!(schema(&endless, &whole).kind().starts_with("list of list"));
+        assert!(schema(&endless, &whole).table().is_none());
     }
 }
