@@ -106,8 +106,7 @@ impl Resolved {
     /// # Errors
     /// The settings are refused.
     pub fn sampler(&self) -> Result<Sampler> {
-        let (identity, object) = self.make("sampler", self.plugin.root.sampler())?;
-        Ok(Sampler::new(identity, object))
+        self.make("sampler", self.plugin.root.sampler(), Sampler::new)
     }
 
     /// Makes the learning-rate scheduler.
@@ -115,8 +114,7 @@ impl Resolved {
     /// # Errors
     /// The settings are refused.
     pub fn lr_scheduler(&self) -> Result<LrScheduler> {
-        let (identity, object) = self.make("scheduler", self.plugin.root.lr_scheduler())?;
-        Ok(LrScheduler::new(identity, object))
+        self.make("scheduler", self.plugin.root.lr_scheduler(), LrScheduler::new)
     }
 
     /// Makes the optimizer.
@@ -124,8 +122,7 @@ impl Resolved {
     /// # Errors
     /// The settings are refused.
     pub fn optimizer(&self) -> Result<Optimizer> {
-        let (identity, object) = self.make("optimizer", self.plugin.root.optimizer())?;
-        Ok(Optimizer::new(identity, object))
+        self.make("optimizer", self.plugin.root.optimizer(), Optimizer::new)
     }
 
     /// Makes the state groups.
@@ -133,8 +130,7 @@ impl Resolved {
     /// # Errors
     /// The settings are refused.
     pub fn state_groups(&self) -> Result<StateGroups> {
-        let (identity, object) = self.make("state groups", self.plugin.root.state_groups())?;
-        Ok(StateGroups::new(identity, object))
+        self.make("state groups", self.plugin.root.state_groups(), StateGroups::new)
     }
 
     /// Makes the searcher.
@@ -142,14 +138,18 @@ impl Resolved {
     /// # Errors
     /// The settings are refused.
     pub fn searcher(&self) -> Result<Searcher> {
-        let (identity, object) = self.make("searcher", self.plugin.root.searcher())?;
-        Ok(Searcher::new(identity, object))
+        self.make("searcher", self.plugin.root.searcher(), Searcher::new)
     }
 
-    fn make<T>(&self, kind: &'static str, make: Make<T>) -> Result<(Identity, T)> {
+    fn make<T, C>(
+        &self,
+        kind: &'static str,
+        make: Make<T>,
+        component: impl FnOnce(Identity, T) -> C,
+    ) -> Result<C> {
         let (identity, settings) = (self.identity(kind), self.json());
         let object =
             identity.call("new", || make(self.info.name.as_str().into(), settings.as_str().into()))?;
-        Ok((identity, object))
+        Ok(component(identity, object))
     }
 }
