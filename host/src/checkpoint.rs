@@ -43,6 +43,8 @@ pub struct State {
     pub loss: Option<f64>,
     /// Whether a ranking is due at this step and not done yet.
     pub rank_due: bool,
+    /// Names of the supernet's parameters, in the order of the indices below.
+    pub parameters: Vec<String>,
     /// Parameters that were ever reached: their indices, ascending.
     pub ever_reached: Vec<usize>,
     /// The stages as they were planned.
@@ -245,6 +247,15 @@ impl Checkpoint {
     /// They do not fit the space.
     pub fn load(&self, store: &mut ParameterStore) -> Result<Slots> {
         store.load(&self.folder.join(WEIGHTS))?;
+        let mut names = self.state.parameters.iter().zip(store.specs().iter());
+        if let Some((saved, now)) = names.find(|(saved, now)| **saved != now.name) {
+            return Err(Failure::new(format!(
+                "the checkpoint `{}` was made with the parameter `{saved}` where the space declares `{}` now: the \
+                 order of its parameters is another",
+                self.folder.display(),
+                now.name
+            )));
+        }
         Ok(Slots::load(&self.folder.join(SLOTS), store)?)
     }
 }

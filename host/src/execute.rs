@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::checkpoint::{Checkpoint, Checkpoints};
+use crate::boundary::StagePlan;
+use crate::checkpoint::{self, Checkpoint, Checkpoints};
 use crate::experiment::{Experiment, Parts};
 use crate::failure::{Failure, Result};
 use crate::manifest::Manifest;
@@ -125,7 +126,8 @@ pub fn resume(path: &Path, replacements: &Replacements, options: Options) -> Res
     check_disk(&experiment, path)?;
     let checkpoint = Checkpoints::of(path).newest()?;
     if let Some(Checkpoint { state, .. }) = &checkpoint {
-        experiment.restore_plan(state);
+        experiment.restore_plan(state)?;
+        check_earlier(state, path)?;
     }
     if !replacements.uses.is_empty() {
         replace::check(&parts, path, checkpoint.as_ref())?;
@@ -137,6 +139,15 @@ pub fn resume(path: &Path, replacements: &Replacements, options: Options) -> Res
         say(&format!("resuming after step {} of the run", state.run_step));
     }
     carry_out(&parts, &mut experiment, directory, checkpoint, options, started)
+}
+
+/// Only the last stage comes again from the checkpoint.
+fn check_earlier(state: &checkpoint::State, path: &Path) -> Result<()> {
+    let gone = |stage: &&StagePlan| !weights_path(path, &stage.name).is_file();
+    let Some(stage) = state.stages[..state.stage].iter().find(gone) else { return Ok(()) };
+    let text = format!("the supernet of the stage `{}` is gone, and so is its checkpoint", stage.name);
+    Err(Failure::new(text)
+        .hint(format!("restore `{}`, or start the run anew", weights_path(path, &stage.name).display())))
 }
 
 /// Whether a trained supernet of a run is not there any more; the last one comes again from its checkpoint.
@@ -278,7 +289,11 @@ fn search_all(
     trained_run::keep_manifest(&folder, &resolved(experiment), &name)?;
     lock(experiment)?.write(&folder.join(LOCK))?;
     let top = experiment.manifest.rank.as_ref().map_or(10, |rank| rank.top);
-    search::carry_out(experiment, &mut searcher, path, &folder, top, options.quiet).map(Some)
+    let ended = search::carry_out(experiment, &mut searcher, path, &folder, top, options.quiet);
+    if ended.is_err() {
+        search::forget_unbegun(&folder);
+    }
+    ended.map(Some)
 }
 
 fn trained_line(figures: &Figures) -> String {

@@ -14,7 +14,7 @@ use nshot_torch::{Device, NameMap, ParameterStore, Precision};
 
 use crate::boundary::{RunView, StagePlan};
 use crate::checkpoint::State;
-use crate::component::{LrScheduler, Optimizer, Sampler, StateGroups};
+use crate::component::{Identity, LrScheduler, Optimizer, Sampler, StateGroups};
 use crate::failure::{Failure, Result};
 use crate::manifest::{Inactive, Length, Manifest};
 use crate::memory;
@@ -77,8 +77,11 @@ impl Experiment {
 
     /// Lets the components declare and plan.
     fn planned(mut self) -> Result<Self> {
+        let space = self.space.identity();
+        self.manifest.located("space", check_memory(&self.space, self.precision, space))?;
         self.declare()?;
-        self.manifest.located("space", check_memory(&self.space, self.precision))?;
+        let sampler = self.sampler.identity();
+        self.manifest.located("sampler", check_memory(&self.space, self.precision, sampler))?;
         self.plan()?;
         self.check_initial_weights()?;
         Ok(self)
@@ -113,11 +116,45 @@ impl Experiment {
     }
 
     /// Takes the plan of a checkpoint: a component may plan otherwise now. Other state groups separate as they plan.
-    pub fn restore_plan(&mut self, state: &State) {
+    ///
+    /// # Errors
+    /// The plan is of a space with other choices.
+    pub fn restore_plan(&mut self, state: &State) -> Result<()> {
+        self.check_plan(state)?;
         self.stages.clone_from(&state.stages);
         self.split = self.split_choices();
         if state.is_of("state", &self.pins) {
             self.separated.clone_from(&state.separated);
+        }
+        Ok(())
+    }
+
+    fn check_plan(&self, state: &State) -> Result<()> {
+        let choices = self.space.choices();
+        let refuse = |text: String| Err(self.space.identity().failure("choices", &text));
+        for stage in &state.stages {
+            if stage.allowed.len() != choices.len() {
+                let (found, expected) = (choices.len(), stage.allowed.len());
+                return refuse(format!(
+                    "there are {found}, but the checkpoint is of a space with {expected}"
+                ));
+            }
+            for (choice, allowed) in choices.iter().zip(&stage.allowed) {
+                if let Some(option) = allowed.iter().find(|option| **option as usize >= choice.options.len())
+                {
+                    let (name, count) = (&choice.name, choice.options.len());
+                    return refuse(format!(
+                        "the choice `{name}` has {count} options, but the checkpoint's plan allows option {option}, \
+                         counted from 0"
+                    ));
+                }
+            }
+        }
+        match state.separated.iter().find(|choice| **choice as usize >= choices.len()) {
+            Some(choice) => {
+                refuse(format!("the checkpoint's state is separated by choice {choice}, which is not there"))
+            }
+            None => Ok(()),
         }
     }
 
@@ -190,9 +227,16 @@ impl Experiment {
         let plan = stage.map(|index| &self.stages[index]);
         let counters = (stage.map_or(0, |index| index as u64 + 1), 0);
         let key = Key::new(self.manifest.seed.sampling, &format!("component {table}"));
+        let stages: Vec<Vec<Vec<u32>>> = match plan {
+            Some(plan) => vec![plan.allowed.clone()],
+            // A search is for what was trained.
+            None if table == "search" => self.stages.iter().map(|stage| stage.allowed.clone()).collect(),
+            None => vec![self.space.all_options()],
+        };
         RunView {
             space: Arc::clone(&self.space),
-            allowed: Arc::new(plan.map_or_else(|| self.space.all_options(), |plan| plan.allowed.clone())),
+            allowed: Arc::new(union(&stages)),
+            stages: Arc::new(stages),
             stage: plan.map(|plan| plan.name.clone()).unwrap_or_default(),
             total_steps: stage.map_or_else(|| self.budget(None), |index| self.total_steps(index)),
             steps_per_epoch: self.data.batches_per_epoch() as u64,
@@ -261,19 +305,32 @@ impl Experiment {
     }
 }
 
-/// The weights and their gradients must fit into the memory.
-fn check_memory(space: &Space, precision: Precision) -> Result<()> {
+/// The options of each choice that any of the stages allows, in order.
+fn union(stages: &[Vec<Vec<u32>>]) -> Vec<Vec<u32>> {
+    let mut all = stages.first().cloned().unwrap_or_default();
+    for (choice, options) in all.iter_mut().enumerate() {
+        options.extend(stages.iter().skip(1).flat_map(|stage| &stage[choice]));
+        if stages.len() > 1 {
+            options.sort_unstable();
+            options.dedup();
+        }
+    }
+    all
+}
+
+/// The weights and their gradients must fit into the memory. `declared` is who declared the last of them.
+fn check_memory(space: &Space, precision: Precision, declared: &Identity) -> Result<()> {
     let elements: u64 = space.parameters().iter().map(ParameterSpec::elements).sum();
     let needed = elements.saturating_mul(2 * precision.bytes());
     match memory::limit() {
         Some(limit) if needed > limit => {
             let mib = |bytes: u64| bytes >> 20;
             let text = format!(
-                "its parameters take {} MiB with their gradients, but there are {} MiB of memory",
+                "the parameters take {} MiB with their gradients, but there are {} MiB of memory",
                 mib(needed),
                 mib(limit)
             );
-            Err(space.identity().failure("declare", &text))
+            Err(declared.failure("declare", &text))
         }
         _ => Ok(()),
     }

@@ -81,7 +81,8 @@ pub fn export(run_directory: &Path, options: &Options) -> Result<Ending> {
     let experiment = &trained.experiment;
     let default = || PathBuf::from(format!("subnet.{}", options.format.extension()));
     let file = options.output.clone().unwrap_or_else(default);
-    if options.example.as_ref() == Some(&file) {
+    let place = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+    if options.example.as_ref().is_some_and(|example| place(example) == place(&file)) {
         return Err(Failure::usage(format!("`{}` is to be both the model and the example", file.display())));
     }
     for path in [Some(&file), options.example.as_ref()].into_iter().flatten() {

@@ -26,8 +26,8 @@ use crate::failure::{Failure, Result};
 
 pub use component::{Component, Use};
 pub use config::{
-    Dtype, Inactive, InitFrom, LARGEST_EPOCHS, LARGEST_STEPS, LARGEST_THREADS, Length, MeasureConfig,
-    MeasureOf, RankConfig, RunConfig, SeedConfig, StandaloneConfig, TrainConfig,
+    CALL_LIMIT, Dtype, Inactive, InitFrom, LARGEST_EPOCHS, LARGEST_STEPS, LARGEST_THREADS, Length,
+    MeasureConfig, MeasureOf, RankConfig, RunConfig, SeedConfig, StandaloneConfig, TrainConfig,
 };
 pub(crate) use overrides::drop_alternatives;
 pub use overrides::parse_override;

@@ -17,6 +17,7 @@ use crate::boundary::SERVICES;
 use crate::failure::{Failure, Result};
 use crate::manifest::{Component, Use, one_of};
 use crate::run_directory::{LockedComponent, LockedPackage};
+use crate::watchdog;
 
 pub use installed::Listed;
 pub use resolved::Resolved;
@@ -42,6 +43,7 @@ impl Plugins {
         })?;
         let probe = nshot_loader::probe::beside_this_program()
             .map_err(|error| Failure::new(format!("cannot tell where this program is: {error}")))?;
+        watchdog::start_by_default();
         let loader = Loader::new(Store::open(folder)?, probe, &SERVICES);
         Ok(Self {
             loader,

@@ -38,17 +38,17 @@ pub(crate) fn lock(experiment: &Experiment) -> Result<Lock> {
     })
 }
 
-/// Files that a run was made of must be as they were.
-pub(crate) fn compare_files(lock: &Lock, files: &[FileRecord]) -> Result<()> {
+/// Files that a run or a search, `what`, was made of must be as they were.
+pub(crate) fn compare_files(lock: &Lock, files: &[FileRecord], what: &str) -> Result<()> {
     let Some(changed) = files.iter().find(|file| !lock.data.contains(file)) else { return Ok(()) };
-    let text = format!("the file `{}` is not the one that the run began with", changed.path.display());
-    Err(Failure::new(text).hint("restore the file, or start the run anew"))
+    let text = format!("the file `{}` is not the one that the {what} began with", changed.path.display());
+    Err(Failure::new(text).hint(format!("restore the file, or start the {what} anew")))
 }
 
 /// What a run was made of must be what it is resumed with.
 pub(crate) fn compare(lock: &Lock, experiment: &Experiment) -> Result<()> {
     let now = self::lock(experiment)?;
-    compare_files(lock, &now.data)?;
+    compare_files(lock, &now.data, "run")?;
     compare_machines(lock, &now);
     Ok(())
 }

@@ -14,8 +14,11 @@ use crate::manifest::{Component, Manifest, one_of};
 use crate::plugins::{Plugins, table};
 use crate::progress::say;
 use crate::provenance;
-use crate::run_directory::{Lock, LockedComponent, RunDirectory, record};
+use crate::run_directory::{
+    Lock, LockedComponent, MANIFEST, RunDirectory, SEARCHES, record, write_atomically,
+};
 use crate::train::Stage;
+use crate::trained_run;
 
 /// What a run goes on with, in place of what it had.
 #[derive(Debug, Clone, Default)]
@@ -118,7 +121,7 @@ fn absolute(path: &Path) -> Result<String> {
 pub(crate) fn check(parts: &Parts, path: &Path, checkpoint: Option<&Checkpoint>) -> Result<()> {
     let mut experiment = parts.experiment(parts.manifest.clone())?;
     let Some(checkpoint) = checkpoint else { return parts.check_start(&experiment, true) };
-    experiment.restore_plan(&checkpoint.state);
+    experiment.restore_plan(&checkpoint.state)?;
     Stage::start(&mut experiment, path, checkpoint.state.stage, Some(checkpoint.clone())).map(drop)
 }
 
@@ -132,7 +135,23 @@ pub(crate) fn keep(lock: &Lock, experiment: &Experiment, directory: &RunDirector
         tell(name, before, now);
         now.clone_into(before);
     }
-    directory.remake(&provenance::resolved(experiment).to_toml()?, &lock)
+    let resolved = provenance::resolved(experiment).to_toml()?;
+    keep_for_searches(directory, &resolved)?;
+    directory.remake(&resolved, &lock)
+}
+
+/// A search that the run had begun goes on as the run's.
+fn keep_for_searches(directory: &RunDirectory, resolved: &str) -> Result<()> {
+    let path = directory.join(MANIFEST);
+    let before = std::fs::read_to_string(&path).map_err(|error| Failure::file("read", &path, &error))?;
+    for search in std::fs::read_dir(directory.join(SEARCHES)).into_iter().flatten().flatten() {
+        let path = search.path().join(MANIFEST);
+        let there = std::fs::read_to_string(&path);
+        if there.is_ok_and(|there| trained_run::difference(&there, &before).is_none()) {
+            write_atomically(&path, resolved.as_bytes())?;
+        }
+    }
+    Ok(())
 }
 
 /// How a run goes on whose component in this table failed, for hints.

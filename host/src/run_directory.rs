@@ -24,10 +24,11 @@ mod status;
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::failure::{Failure, Result};
 
-pub use files::{sync_folder, write_atomically};
+pub use files::{read_or_empty, sync_folder, write_atomically};
 pub use journal::Journal;
 pub use lock::{Lock, LockedComponent, LockedPackage, Machine};
 pub use log::{Log, record};
@@ -39,6 +40,8 @@ const HOLD: &str = ".hold";
 pub const MANIFEST: &str = "manifest.toml";
 /// The lock.
 pub const LOCK: &str = "lock.json";
+/// So many looks of others at a directory are waited for.
+const GLANCES: usize = 5;
 /// A manifest and a lock that are to take the place of those that are there.
 const REMADE: &str = "remade.json";
 /// The deterministic figures.
@@ -234,7 +237,16 @@ fn hold(folder: &Path) -> Result<File> {
     let path = folder.join(HOLD);
     let file = File::options().create(true).truncate(false).write(true).open(&path);
     let file = file.map_err(|error| Failure::file("write", &path, &error))?;
-    match file.try_lock() {
+    let mut tried = file.try_lock();
+    for _ in 0..GLANCES {
+        if !matches!(tried, Err(TryLockError::WouldBlock)) {
+            break;
+        }
+        // Whoever only asks whether it is held holds it for a moment.
+        std::thread::sleep(Duration::from_millis(20));
+        tried = file.try_lock();
+    }
+    match tried {
         Err(TryLockError::WouldBlock) => Err(Failure::new(format!(
             "another process is working in the run directory `{}`",
             folder.display()

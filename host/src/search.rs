@@ -18,25 +18,28 @@ use std::path::Path;
 use nshot_graph::Role;
 use serde::Serialize;
 
-use crate::boundary::ScoredView;
+use crate::boundary::{ScoredView, take_scalars};
 use crate::component::Searcher;
 use crate::experiment::Experiment;
 use crate::failure::{Failure, Result};
-use crate::progress::{Figures, Progress};
+use crate::progress::{Figures, Progress, say};
 use crate::rank::{Appender, Images, Score, Scorer, Supernets, stage_of, whole_lines};
 use crate::report::{scores_table, trimmed};
-use crate::run_directory::{SEARCHES, sync_folder, write_atomically};
+use crate::run_directory::{SEARCHES, record, sync_folder, write_atomically};
 use crate::selection::Architecture;
 use crate::signals::{self, Signal};
 use crate::train::architecture_parameters;
 use rounds::{Rounds, STATE, State};
 
+pub(crate) use command::forget_unbegun;
 pub use command::{Options, search};
 
 /// Every scored subnet.
 const CANDIDATES: &str = "candidates.csv";
 /// So many of the front are printed.
 const SHOWN: usize = 20;
+/// From so many rounds in which nothing new was asked for, that is said: it may be a search without end.
+const WITHOUT_NEW: u64 = 256;
 /// The best, at the end.
 const RESULT: &str = "result.json";
 
@@ -95,20 +98,17 @@ pub fn carry_out(
     if let Some(state) = &state {
         searcher.load(&state.searcher)?;
     }
-    let mut pool = Pool::open(experiment, run_directory, folder)?;
-    let wanted = state.map_or(0, |state| state.scored);
-    if pool.order.len() < wanted {
-        let (path, found) = (folder.join(CANDIDATES), pool.order.len());
-        let damaged = format!("`{}` has {found} whole lines, expected at least {wanted}", path.display());
-        let hint = format!(
-            "remove `{STATE}` beside it: the search then begins again, with the scores that are there"
-        );
-        return Err(Failure::new(damaged).hint(hint));
-    }
+    let mut pool = Pool::open(experiment, run_directory, folder, state.map_or(0, |state| state.scored))?;
     let mut progress = Progress::start("search", 0, quiet);
     let parameters = pool.parameters()?;
+    let mut without_new = 0_u64;
     loop {
-        let round = rounds.count();
+        // A round may need no scores that are not known.
+        if let Some(signal) = signals::stop_requested() {
+            progress.finish("");
+            return Ok(Ended::Stopped(signal));
+        }
+        let (round, known) = (rounds.count(), pool.order.len());
         let asked = searcher.ask(&view, round, &parameters)?;
         if asked.is_empty() {
             break;
@@ -125,9 +125,18 @@ pub fn carry_out(
         searcher.tell(&ScoredView { run: &view, scores: &scores })?;
         rounds.push(round, &scores)?;
         pool.file.sync()?;
-        let (searcher, rounds_bytes) = (searcher.save()?, rounds.sync()?);
-        State { round: round + 1, searcher, rounds_bytes, scored: pool.order.len() }.write(folder)?;
+        let (saved, rounds_bytes) = (searcher.save()?, rounds.sync()?);
+        State { round: round + 1, searcher: saved, rounds_bytes, scored: pool.order.len() }.write(folder)?;
+        // Figures go with steps of training; a search has none.
+        drop(take_scalars());
         progress.say(&rounds.line());
+        without_new = if pool.order.len() > known { 0 } else { without_new + 1 };
+        if without_new >= WITHOUT_NEW && without_new.is_power_of_two() {
+            let identity = searcher.identity().method("ask");
+            let text = format!("{identity}: nothing new was asked for in the last {without_new} rounds");
+            say(&format!("warning: {text}"));
+            record("warn", &text);
+        }
     }
     progress.finish("");
     rounds.draw(folder)?;
@@ -159,9 +168,23 @@ struct Pool<'a> {
 }
 
 impl<'a> Pool<'a> {
-    fn open(experiment: &'a Experiment, run_directory: &'a Path, folder: &Path) -> Result<Self> {
+    /// Takes over the scores that are there, at least `wanted`.
+    fn open(
+        experiment: &'a Experiment,
+        run_directory: &'a Path,
+        folder: &Path,
+        wanted: usize,
+    ) -> Result<Self> {
         let path = folder.join(CANDIDATES);
+        let again =
+            format!("`{STATE}` beside it: the search then begins again, with the scores that are there");
         let scores = whole_lines(&path);
+        let scores = scores.map_err(|failure| failure.hint(format!("remove that line, and {again}")))?;
+        if scores.len() < wanted {
+            let found = scores.len();
+            let damaged = format!("`{}` has {found} whole lines, expected at least {wanted}", path.display());
+            return Err(Failure::new(damaged).hint(format!("remove {again}")));
+        }
         let file = Appender::open(&path, &scores)?;
         let (mut known, mut order) = (HashMap::new(), Vec::new());
         for score in scores {

@@ -191,6 +191,9 @@ impl Space {
     pub fn parse(&self, text: &str) -> Result<Architecture> {
         let parsed = self.identity.call("from_text", || self.object.from_text(text.into()))?.into_vec();
         self.check(&parsed).map_err(|problem| self.identity.failure("from_text", &problem))?;
+        if !self.valid(&parsed)? {
+            return Err(self.identity.failure("valid", &format!("`{text}` is no subnet of this space")));
+        }
         Ok(parsed)
     }
 

@@ -115,27 +115,49 @@ pub fn run(manifest: Manifest, locked: Option<&Path>, options: Options) -> Resul
         jobs.extend(config.seeds.iter().map(job));
     }
     drop(experiment);
-    let (mut journal, done) = Journal::open(&directory, &jobs)?;
-    let stopped = train_all(&parts, &directory, &jobs, &done, &mut journal, options)?;
+    carry_out(&parts, &directory, &jobs, options, started)
+}
+
+/// Trains what is not done yet and writes the table; the directory's status tells how it went.
+fn carry_out(
+    parts: &Parts,
+    directory: &RunDirectory,
+    jobs: &[Job],
+    options: Options,
+    started: Instant,
+) -> Result<Ending> {
+    let (mut journal, done) = Journal::open(directory, jobs)?;
+    let outcome = train_all(parts, directory, jobs, &done, &mut journal, options);
     let trained = journal.into_trained();
     let mut status = Status::running(trained.len() as u64, jobs.len() as u64);
-    if let Some(signal) = stopped {
-        status.state = State::Stopped;
-        status.reason = Some(signal.name().to_owned());
-        directory.write_status(&status)?;
-        say(&format!(
-            "stopped by {} after {} of {} trainings\nto go on: the same command again",
-            signal.name(),
-            trained.len(),
-            jobs.len()
-        ));
-        return Ok(Ending::Stopped(signal));
+    match outcome {
+        Ok(None) => {
+            let summary = table::write(parts, directory, jobs, &trained)?;
+            status.state = State::Done;
+            directory.write_status(&status)?;
+            summary.print(options.json, &duration(started.elapsed().as_secs_f64()))?;
+            Ok(Ending::Done)
+        }
+        Ok(Some(signal)) => {
+            status.state = State::Stopped;
+            status.reason = Some(signal.name().to_owned());
+            directory.write_status(&status)?;
+            say(&format!(
+                "stopped by {} after {} of {} trainings\nto go on: the same command again",
+                signal.name(),
+                trained.len(),
+                jobs.len()
+            ));
+            Ok(Ending::Stopped(signal))
+        }
+        Err(failure) => {
+            status.state = State::Failed;
+            status.reason = Some(failure.message.clone());
+            // The disk may be full: what went wrong first is what counts.
+            let _ = directory.write_status(&status);
+            Err(failure)
+        }
     }
-    let summary = table::write(&parts, &directory, &jobs, &trained)?;
-    status.state = State::Done;
-    directory.write_status(&status)?;
-    summary.print(options.json, &duration(started.elapsed().as_secs_f64()))?;
-    Ok(Ending::Done)
 }
 
 /// The directory's manifest must be this one, but for seeds that were added.
@@ -200,9 +222,9 @@ fn train_all(
     options: Options,
 ) -> Result<Option<Signal>> {
     let left: Vec<&Job> = jobs.iter().zip(done).filter(|(_, done)| !**done).map(|(job, _)| job).collect();
-    let finished = jobs.len() - left.len();
-    directory.write_status(&Status::running(finished as u64, jobs.len() as u64))?;
-    let mut progress = Progress::start_at("train", finished as u64, jobs.len() as u64, options.quiet);
+    let (mut finished, all) = ((jobs.len() - left.len()) as u64, jobs.len() as u64);
+    directory.write_status(&Status::running(finished, all))?;
+    let mut progress = Progress::start_at("train", finished, all, options.quiet);
     let next = AtomicUsize::new(0);
     let failed = std::sync::atomic::AtomicBool::new(false);
     let (sender, receiver) = mpsc::channel();
@@ -228,6 +250,8 @@ fn train_all(
                 Some(trained) => {
                     let (images, accuracy) = (trained.images_trained, trained.accuracy());
                     journal.push(trained)?;
+                    finished += 1;
+                    directory.write_status(&Status::running(finished, all))?;
                     best = best.max(accuracy);
                     let figures = Figures { images, best: Some(best), ..Figures::default() };
                     progress.advance(1, &figures);

@@ -8,6 +8,7 @@ mod stage;
 
 use std::time::Instant;
 
+use crate::boundary::take_scalars;
 use crate::checkpoint::{Best, Checkpoint, Checkpoints};
 use crate::experiment::Experiment;
 use crate::failure::Result;
@@ -57,6 +58,10 @@ pub fn train(
     resumed: Option<Checkpoint>,
     progress: &mut Progress,
 ) -> Result<(End, Figures)> {
+    if resumed.is_none() {
+        // What components recorded that were only tried.
+        drop(take_scalars());
+    }
     let mut run = Run::start(experiment, output, resumed.as_ref());
     let mut resumed = resumed;
     for index in run.first_stage..experiment.stages.len() {

@@ -44,9 +44,9 @@ impl TrainedRun {
         }
         let parts = Parts::open(manifest, &Plugins::open()?, Some(&pins))?;
         let mut experiment = parts.experiment(parts.manifest.clone())?;
-        provenance::compare_files(&lock, experiment.data.files())?;
+        provenance::compare_files(&lock, experiment.data.files(), "run")?;
         if let Some(checkpoint) = Checkpoints::of(path).newest()? {
-            experiment.restore_plan(&checkpoint.state);
+            experiment.restore_plan(&checkpoint.state)?;
         }
         for stage in &experiment.stages {
             if !weights_path(path, &stage.name).is_file() {

@@ -14,6 +14,7 @@ use tempfile::TempDir;
 
 use crate::checkpoint::Checkpoints;
 use crate::component::Identity;
+use crate::manifest::CALL_LIMIT;
 use crate::memory;
 use crate::progress::say;
 use crate::replace;
@@ -74,6 +75,13 @@ struct Seen {
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Ends calls after as many seconds as where no manifest says otherwise.
+pub(crate) fn start_by_default() {
+    if LIMIT.load(Ordering::Relaxed) == 0 {
+        start(CALL_LIMIT);
+    }
 }
 
 /// Ends calls after so many seconds, for the rest of the process.

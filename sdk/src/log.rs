@@ -14,7 +14,7 @@ use crate::error::{Error, Result, answer};
 static SERVICES: OnceLock<ServicesRef> = OnceLock::new();
 
 /// Records a named figure for the current step; it stands on the step's line in `metrics.jsonl`, if that step is logged
-/// (`train.log_every`), and is plotted. Of one name, the last figure of a step counts. What a sampler records in
+/// (`train.log_every`). Of one name, the last figure of a step counts. What a sampler records in
 /// `observe` is of the last step that it is told of.
 ///
 /// # Errors

@@ -149,11 +149,11 @@ impl Update<'_> {
 
     /// An operation on whole lists; a trailing `_` works in place on the first list.
     ///
-    /// - One list: `sqrt`, `rsqrt`, `abs`, `sign`, `neg`, `reciprocal`, `exp`, `log`, `zeros_like`, `ones_like`; with
-    ///   `exponent`: `pow`; with `value`: `clamp_min`, `clamp_max`; to one number: `norm`, `sum` of each tensor,
+    /// - One list: `sqrt`, `rsqrt`, `abs`, `sign`, `neg`, `reciprocal`, `exp`, `log`, `copy`, `zero_`, `zeros_like`, `ones_like`;
+    ///   with `exponent`: `pow`; with `value`: `clamp_min`, `clamp_max`; to one number: `norm`, `sum` of each tensor,
     ///   `global_norm`, `total` of all.
     /// - Two lists, or a list and `value` (a number, or one for each tensor): `add` (`alpha`), `sub`, `mul`, `div`,
-    ///   `maximum`, `minimum`, `copy`; `lerp` (`weight`).
+    ///   `maximum`, `minimum`, `copy_`; `lerp` (`weight`).
     /// - Three lists: `addcmul`, `addcdiv` (`value`): first + value · second · (or ÷) third.
     /// - `fused_sgd_`: parameters, gradients and, if `momentum` is not 0, the slot; `lr`, `momentum`, `weight_decay`,
     ///   `nesterov`, `dampening`. `fused_adam_`, `fused_adamw_`: parameters, gradients, first moment, second moment;

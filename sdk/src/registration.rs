@@ -266,11 +266,40 @@ macro_rules! metadata_record {
             Piece::Json("\",\"rustc\":\""),
             Piece::Text($crate::RUSTC),
             Piece::Json("\",\"features\":[\"baseline\""),
-            Piece::Json(if cfg!(target_feature = "sse4.2") { ",\"sse4.2\"" } else { "" }),
-            Piece::Json(if cfg!(target_feature = "avx") { ",\"avx\"" } else { "" }),
-            Piece::Json(if cfg!(target_feature = "avx2") { ",\"avx2\"" } else { "" }),
-            Piece::Json(if cfg!(target_feature = "fma") { ",\"fma\"" } else { "" }),
-            Piece::Json(if cfg!(target_feature = "avx512f") { ",\"avx512f\"" } else { "" }),
+            $crate::cpu_feature!("sse3"),
+            $crate::cpu_feature!("ssse3"),
+            $crate::cpu_feature!("sse4.1"),
+            $crate::cpu_feature!("sse4.2"),
+            $crate::cpu_feature!("popcnt"),
+            $crate::cpu_feature!("avx"),
+            $crate::cpu_feature!("avx2"),
+            $crate::cpu_feature!("fma"),
+            $crate::cpu_feature!("f16c"),
+            $crate::cpu_feature!("bmi1"),
+            $crate::cpu_feature!("bmi2"),
+            $crate::cpu_feature!("lzcnt"),
+            $crate::cpu_feature!("movbe"),
+            $crate::cpu_feature!("adx"),
+            $crate::cpu_feature!("aes"),
+            $crate::cpu_feature!("pclmulqdq"),
+            $crate::cpu_feature!("sha"),
+            $crate::cpu_feature!("gfni"),
+            $crate::cpu_feature!("vaes"),
+            $crate::cpu_feature!("vpclmulqdq"),
+            $crate::cpu_feature!("avxvnni"),
+            $crate::cpu_feature!("avx512f"),
+            $crate::cpu_feature!("avx512bw"),
+            $crate::cpu_feature!("avx512cd"),
+            $crate::cpu_feature!("avx512dq"),
+            $crate::cpu_feature!("avx512vl"),
+            $crate::cpu_feature!("avx512ifma"),
+            $crate::cpu_feature!("avx512vbmi"),
+            $crate::cpu_feature!("avx512vbmi2"),
+            $crate::cpu_feature!("avx512vnni"),
+            $crate::cpu_feature!("avx512bitalg"),
+            $crate::cpu_feature!("avx512vpopcntdq"),
+            $crate::cpu_feature!("avx512bf16"),
+            $crate::cpu_feature!("avx512fp16"),
             Piece::Json("],\"components\":["),
             Piece::Json($crate::registration::without_first(concat!(
                 " "
@@ -278,6 +307,19 @@ macro_rules! metadata_record {
             ))),
             Piece::Json("]}"),
         ]
+    };
+}
+
+/// A feature of the processor as a part of a record, if the plugin is compiled for it.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! cpu_feature {
+    ($name:tt) => {
+        $crate::abi::metadata::Piece::Json(if cfg!(target_feature = $name) {
+            concat!(",\"", $name, "\"")
+        } else {
+            ""
+        })
     };
 }
 

@@ -68,7 +68,7 @@ impl Run<'_> {
         (0..self.choice_count()).map(|choice| self.allowed(choice)).collect()
     }
 
-    /// Whether an architecture is one of the space and the current stage, and within the run's limits.
+    /// Whether an architecture is one of the space and the current stage; for a searcher, of any stage.
     pub fn valid(&self, architecture: &[u32]) -> Result<bool> {
         answer(self.0.valid(architecture.into()))
     }

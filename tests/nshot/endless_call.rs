@@ -138,6 +138,16 @@ fn what_replaces_a_component_begins_as_it_starts() {
     ]);
     assert!(misfit.error(1).contains("has the shape"), "{}", misfit.stderr);
     assert_eq!([read("manifest.toml"), read("lock.json")], before);
+    let tiny = format!("space={}", harness::test_plugin("tiny").display());
+    for (options, said) in [
+        ("[5, 5, 5, 5, 5, 5, 5]", "in `choices`: there are 7, but the checkpoint is of a space with 6"),
+        ("[5, 5, 5, 5, 5, 2]", "has 2 options, but the checkpoint's plan allows option 2, counted from 0"),
+    ] {
+        let set = format!("space.options={options}");
+        let other = bench.nshot(&["resume", "run", "--quiet", "--replace", &tiny, "--set", &set]);
+        assert!(other.error(1).contains(said), "{}", other.stderr);
+    }
+    assert_eq!([read("manifest.toml"), read("lock.json")], before);
 
     let replaced = ["resume", "run", "--quiet", "--replace", "sampler=spos", "--replace", "optimizer=adamw"];
     small::kill_when(&bench, &replaced, || read("manifest.toml").contains("\"adamw\""));

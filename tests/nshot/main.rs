@@ -13,6 +13,7 @@
 //! | `export` | a subnet alone, as safetensors, TorchScript and ONNX, gives the same logits |
 //! | `golden` | training equals the reference, number by number |
 //! | `init_from` | weights of another run, running statistics taken anew |
+//! | `kept` | what was computed is not lost to damaged or changed files |
 //! | `mended` | defects that were found once |
 //! | `mobilenet` | losses, gradients and costs of the `mobilenet` space equal the reference's |
 //! | `nas_bench_201` | costs are the benchmark's, initial weights PyTorch's, CIFAR-10 trains |
@@ -47,6 +48,7 @@ mod export;
 mod golden;
 mod harness;
 mod init_from;
+mod kept;
 mod mended;
 mod mobilenet;
 mod nas_bench_201;

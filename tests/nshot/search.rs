@@ -8,7 +8,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::harness::Bench;
+use crate::harness::{self, Bench};
 use crate::small;
 
 const FILES: [&str; 3] = ["candidates.csv", "rounds.csv", "result.json"];
@@ -29,6 +29,47 @@ fn arguments(run: &str, name: &str, set: &[&str]) -> Vec<String> {
 /// The table of a measure, as `--set` takes it.
 fn measure(bench: &Bench, per: &str, file: &str) -> String {
     format!("measures.latency={{per={per:?},table={:?}}}", bench.path(file))
+}
+
+/// A component of a test plugin, as `--set` takes it.
+fn test_searcher(fault: &str) -> String {
+    let plugin = harness::test_plugin("faulty");
+    format!("search={{use={{path={plugin:?},component='faulty'}},fault='{fault}'}}")
+}
+
+#[test]
+fn a_search_without_end_is_told_of_and_can_be_stopped() {
+    let bench = small::trained(TRAIN);
+    let set = test_searcher("endless");
+    let arguments = arguments("run", "endless", &[&set]);
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let rounds = bench.path("run/search/endless/rounds.csv");
+    let run = small::signal_at(&bench, &arguments, &rounds, 300, "INT");
+    assert_eq!(run.code, Some(130), "{}", run.stderr);
+    let said = "warning: searcher `faulty` of plugin `nshot-tests/nshot-test-faulty 0.1.0`, in `ask`: nothing new was \
+                asked for in the last 256 rounds";
+    assert!(run.stderr.contains(said), "{}", run.stderr);
+    let scored = small::rows(&bench.path("run/search/endless/candidates.csv"));
+    assert_eq!(scored.len(), 1);
+    search(&bench, "once", &[&test_searcher("none")]);
+}
+
+#[test]
+fn a_search_keeps_to_what_was_trained() {
+    let staged = harness::test_plugin("staged");
+    let bench = Bench::new();
+    let sampler = format!("use = {{ path = {staged:?} }}\nepochs = 1\nhalf = true");
+    let base = small::BASE.replace("use = \"spos\"", &sampler);
+    bench.write("run.toml", &format!("{base}[train]\nlr = 0.05\nepochs = 1\n"));
+    bench.nshot(&["run", "run.toml", "--quiet", "--directory", "run"]).ok();
+    for searcher in ["search={use='random',count=40}", "search={use='evolution',population=8,generations=3}"]
+    {
+        search(&bench, "half", &[searcher]);
+        let found = small::column(&bench.path("run/search/half/candidates.csv"), "architecture");
+        let allowed = ["|none~0|+", "|skip_connect~0|+"];
+        assert!(found.iter().all(|text| allowed.iter().any(|start| text.starts_with(start))), "{found:?}");
+        std::fs::remove_dir_all(bench.path("run/search/half")).unwrap();
+    }
 }
 
 /// What can be said of any search's files. Returns the architectures in order.

@@ -118,15 +118,26 @@ fn damage_is_named(bench: &Bench, run: &Path, arguments: &[&str]) {
         shortened,
         "/architectures.txt` is damaged: it has 3 architectures, expected 4",
     );
-    let no_images = |text: &str| {
-        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
-        let mut fields: Vec<&str> = lines[2].split(',').collect();
-        (fields[2], fields[3]) = ("7", "0");
-        lines[2] = fields.join(",");
-        lines.join("\n") + "\n"
-    };
+    let no_images = |text: &str| with_fields(text, &[(2, "7"), (3, "0")]);
     damage("trained.csv", no_images, "/trained.csv` is damaged at line 3: 7 of 0 images are correct");
+    let no_number = |text: &str| with_fields(text, &[(4, "NaN")]);
+    damage(
+        "trained.csv",
+        no_number,
+        "/trained.csv` is damaged at line 3: `mean_nll` is NaN, expected 0 or more",
+    );
     bench.nshot(arguments).ok();
+}
+
+/// A CSV file with other values in its third line.
+fn with_fields(text: &str, values: &[(usize, &str)]) -> String {
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let mut fields: Vec<&str> = lines[2].split(',').collect();
+    for &(field, value) in values {
+        fields[field] = value;
+    }
+    lines[2] = fields.join(",");
+    lines.join("\n") + "\n"
 }
 
 /// Kendall's tau-b by its definition.
@@ -203,6 +214,18 @@ fn a_list_is_trained_as_a_run_of_one_architecture_is() {
     assert!((a - b).abs() < 1e-6 * a, "{a}, {b}");
 }
 
+/// Nothing keeps the figures of single trainings; they are not to pile up.
+#[test]
+fn figures_of_components_are_taken_away() {
+    let staged = harness::test_plugin("staged");
+    let base = small::BASE.replace("use = \"spos\"", &format!("use = {{ path = {staged:?} }}\nepochs = 0"));
+    let bench = Bench::new();
+    let standalone = "[train]\nlr = 0.01\nsteps = 1001\n[standalone]\ncount = 1\nseeds = [0]\n";
+    bench.write("table.toml", &format!("{base}{standalone}"));
+    bench.nshot(&arguments("table", "1")).ok();
+    assert_eq!(small::rows(&bench.path("table/table.csv")).len(), 1);
+}
+
 #[test]
 fn what_cannot_be_trained_is_refused() {
     for (standalone, set, text) in [
@@ -228,6 +251,11 @@ fn what_cannot_be_trained_is_refused() {
             run.stderr
         );
         assert!(!bench.path("table/table.csv").exists());
+        if bench.path("table").exists() {
+            let status = small::json(&bench.path("table/status.json"));
+            assert_eq!(status["state"], "failed");
+            assert!(status["reason"].as_str().unwrap().starts_with("the loss of `"), "{status}");
+        }
     }
     let bench = Bench::new();
     bench.write("table.toml", &format!("{}{TRAIN}", small::BASE));

@@ -92,6 +92,23 @@ fn a_sweep_pairs_its_methods_by_seed() {
     assert!(other.error(1).contains("was run with other settings"), "{}", other.stderr);
 }
 
+/// What each run has of its own cannot be set for all.
+#[test]
+fn the_seed_of_all_runs_is_refused() {
+    let bench = bench(MATRIX);
+    for (set, key) in [
+        ("run.seed=7", "seed"),
+        ("run={threads=1}", "name"),
+        ("run.name=one", "name"),
+        ("run.directory=here", "directory"),
+    ] {
+        let refused = bench.nshot(&[&SWEEP[..], &["--set", set]].concat());
+        let said = format!("`--set` changes `run.{key}`, of which the sweep gives each run its own");
+        assert!(refused.error(2).contains(&said), "{set}: {}", refused.stderr);
+    }
+    assert!(!bench.path("sweep").exists());
+}
+
 /// All forms of the table say the same, and nothing is run for them.
 fn forms(bench: &Bench, printed: &str, json: &Value, mean: f64) {
     let log = bench.path("sweep/plain-seed-0.log");
@@ -140,6 +157,23 @@ fn ctrl_c_leaves_checkpoints() {
     let run = Run::of(child.wait_with_output().unwrap(), &SWEEP);
     assert_eq!(run.code, Some(130), "{}", run.stderr);
     assert!(!stopped_without_checkpoint(&bench), "a run lost its work");
+}
+
+/// Each run is done once, by the sweep that began it.
+#[test]
+fn two_sweeps_share_a_folder() {
+    let bench = bench(MATRIX);
+    let start = || bench.command(&SWEEP).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let sweeps = [start(), start()];
+    let [one, two] = sweeps.map(|sweep| Run::of(sweep.wait_with_output().unwrap(), &SWEEP).ok().stdout);
+    assert_eq!(one, two);
+    let table = small::json(&bench.path("sweep/sweep.json"));
+    for method in ["plain", "slow"] {
+        assert_eq!(figure(&table, method, "final loss")["summary"]["n"], 2, "{table}");
+        for seed in [0, 1] {
+            assert_eq!(report(&bench, method, seed)["steps"], 12);
+        }
+    }
 }
 
 /// Starts a sweep as a group of processes, so that its runs can be killed with it.

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::{
-    Graph, GraphError, Node, Op, Parameters, Result, Shape, Value, ValueId, limits, names, ops, shape,
+    Graph, GraphError, Node, Op, Parameters, Result, Role, Shape, Value, ValueId, limits, names, ops, shape,
 };
 
 /// Consecutive values that one call made.
@@ -116,11 +116,29 @@ impl<'a> Builder<'a> {
             shapes.push(&input.shape);
         }
         let (op, shape) = ops::infer(&node, name, &shapes, attributes)?;
+        if let Op::BatchNorm { running: true, .. } = op {
+            self.check_running(&node, &inputs[inputs.len() - 2..])?;
+        }
         let first = self.push(Node { name: node, op, inputs: inputs.to_vec(), shape })?;
         *self.numbers.entry(key).or_insert(0) += 1;
         self.edges = edges;
         self.attribute_bytes = attribute_bytes;
         Ok(Values { first, count: 1 })
+    }
+
+    /// Running statistics are written to, so what a gradient moves cannot hold them.
+    fn check_running(&self, node: &str, statistics: &[ValueId]) -> Result<()> {
+        for (&id, what) in statistics.iter().zip(["mean", "var"]) {
+            if let Node { op: Op::Parameter { role, .. }, name, .. } = &self.graph.nodes[id as usize]
+                && *role != Role::Buffer
+            {
+                let role = role.name();
+                let problem =
+                    format!("{what} is the parameter `{name}` of the role `{role}`, expected `buffer`");
+                return Err(GraphError::Shape { node: node.to_owned(), problem });
+            }
+        }
+        Ok(())
     }
 
     /// Shape of a value.

@@ -14,6 +14,9 @@ use object::read::elf::{
 type Header = elf::FileHeader64<Endianness>;
 type Segment = elf::ProgramHeader64<Endianness>;
 
+/// More segments than this are no library that a linker makes; each address is compared with all of them.
+const PARTS: usize = 64;
+
 /// The parts of the dynamic section that are an address and a length.
 const TABLES: [(elf::DynamicTag, elf::DynamicTag); 6] = [
     (elf::DT_RELA, elf::DT_RELASZ),
@@ -40,10 +43,15 @@ pub(crate) fn check(
     if let Some((entries, _)) = sections.dynamic(endian, bytes).map_err(text)? {
         image.check_dynamic(entries)?;
     }
+    // Sections may lie over each other: more entries than the file has room for would only take time.
+    let mut room = bytes.len();
     for section in sections.iter() {
         if let Some((relocations, _)) = section.rela(endian, bytes).map_err(text)?
             && section.sh_flags(endian).contains(elf::SHF_ALLOC)
         {
+            room = room
+                .checked_sub(size_of_val(relocations))
+                .ok_or("its tables of relocations lie over each other")?;
             relocations.iter().try_for_each(|entry| image.check_relocation(entry, symbols.len()))?;
         }
     }
@@ -73,6 +81,9 @@ impl Image {
                 return Err("a segment is smaller in memory than in the file".to_owned());
             }
             parts.push((start, end, segment.p_flags(endian).contains(elf::PF_W)));
+            if parts.len() > PARTS {
+                return Err(format!("it has more than {PARTS} segments"));
+            }
         }
         Ok(Self { endian, parts })
     }

@@ -31,8 +31,10 @@ impl host::Task for TaskView {
 pub struct RunView {
     /// The space.
     pub space: Arc<Space>,
-    /// Options that the current stage allows at each choice.
+    /// Options that the current stage allows at each choice; for a search, those that any stage does.
     pub allowed: Arc<Vec<Vec<u32>>>,
+    /// Options of each stage in view: an architecture is to be of one of them.
+    pub stages: Arc<Vec<Vec<Vec<u32>>>>,
     /// Name of the current stage; empty before the stages are planned.
     pub stage: String,
     /// Steps of the stage's supernet.
@@ -55,6 +57,12 @@ impl RunView {
         choices.get(index as usize).ok_or_else(|| {
             format!("there is no choice {index}; the space has {} choices, counted from 0", choices.len())
         })
+    }
+
+    /// Whether a stage in view holds an architecture that is in range.
+    pub fn holds(&self, architecture: &[u32]) -> bool {
+        let allows = |(option, allowed): (&u32, &Vec<u32>)| allowed.contains(option);
+        self.stages.iter().any(|stage| architecture.iter().zip(stage).all(allows))
     }
 }
 
@@ -95,9 +103,7 @@ impl host::Run for RunView {
             if self.space.check(architecture).is_err() {
                 return Ok(false);
             }
-            let allowed =
-                architecture.iter().zip(&*self.allowed).all(|(option, allowed)| allowed.contains(option));
-            Ok::<_, Refusal>(allowed && self.space.valid(architecture)?)
+            Ok::<_, Refusal>(self.holds(architecture) && self.space.valid(architecture)?)
         })
     }
 

@@ -59,6 +59,9 @@ impl host::Ask for AskHost<'_> {
             if !self.run.space.valid(architecture)? {
                 return refuse(format!("the architecture {architecture:?} is not valid in this space"));
             }
+            if !self.run.holds(architecture) {
+                return refuse(format!("no stage of the sampler holds the architecture {architecture:?}"));
+            }
             if self.candidates.len() >= CANDIDATES {
                 return refuse(format!("more than {CANDIDATES} architectures in one round"));
             }

@@ -40,7 +40,7 @@ fn run(case: &Case, path: &Path, stop_after: Option<u64>) -> Result<(), Ended> {
     let directory = match &newest {
         None => RunDirectory::create(path, &resolved(&experiment).to_toml()?, &lock(&experiment)?)?,
         Some(checkpoint) => {
-            experiment.restore_plan(&checkpoint.state);
+            experiment.restore_plan(&checkpoint.state)?;
             RunDirectory::open(path)?
         }
     };

@@ -12,6 +12,9 @@ pub const LARGEST_EPOCHS: u64 = 1_000_000_000;
 /// The most steps.
 pub const LARGEST_STEPS: u64 = 1_000_000_000_000;
 
+/// `run.call_limit` where it is not set, in seconds.
+pub const CALL_LIMIT: u64 = 600;
+
 /// `[run]`: name, seed, machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -249,7 +252,7 @@ impl Default for RunConfig {
             device: "auto".to_owned(),
             dtype: Dtype::default(),
             threads: cores.min(LARGEST_THREADS),
-            call_limit: 600,
+            call_limit: CALL_LIMIT,
             directory: "runs/run".into(),
         }
     }

@@ -16,18 +16,11 @@ const LONGEST_NAME: usize = 100;
 const LONGEST_CALL: u64 = 31 * 24 * 3600;
 /// The most subnets that are ranked.
 const MOST_SUBNETS: u64 = 10_000_000;
-/// How many subnets are ranked where the manifest does not say.
-const DEFAULT_SUBNETS: i64 = 100;
 /// The seeds that default to the run's.
 const SEEDS: [&str; 4] = ["data", "init", "sampling", "augmentation"];
 
 /// Writes the defaults that depend on other keys. What has a wrong type is left to the types.
 pub(super) fn fill(table: &mut Table, source: &Source) -> Result<()> {
-    if let Some(Value::Table(rank)) = table.get_mut("rank")
-        && !["architectures", "table"].iter().any(|key| rank.contains_key(*key))
-    {
-        rank.entry("subnets".to_owned()).or_insert(Value::Integer(DEFAULT_SUBNETS));
-    }
     let Some(run) = sub_table(table, "run") else { return Ok(()) };
     if !run.contains_key("name") {
         let stem = source.path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();

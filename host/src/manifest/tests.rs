@@ -60,7 +60,7 @@ fn a_manifest_is_read_with_its_defaults() {
     assert_eq!(manifest.train.length(), Length::Epochs(2));
     assert_eq!((manifest.train.log_every, manifest.train.inactive), (1, Inactive::Skip));
     let rank = manifest.rank.as_ref().unwrap();
-    assert_eq!((rank.subnets, rank.every, rank.batch_size, rank.top), (Some(100), 0, 256, 10));
+    assert_eq!((rank.subnets, rank.every, rank.batch_size, rank.top), (None, 0, 256, 10));
     assert_eq!(manifest.optimizer.settings["groups"], json!([{ "role": "norm", "weight_decay": 0.0 }]));
     assert_eq!(manifest.scheduler.uses.to_string(), "nshot/schedules:cosine@^0.1");
 }

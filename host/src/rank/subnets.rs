@@ -9,6 +9,7 @@ use super::Assigned;
 use crate::experiment::Experiment;
 use crate::failure::{Failure, Result};
 use crate::manifest::RankConfig;
+use crate::progress::say;
 use crate::selection::Architecture;
 use crate::space::Space;
 
@@ -22,7 +23,19 @@ pub(super) fn finally(experiment: &Experiment) -> Result<Assigned> {
         given
     } else {
         let held = |subnet: &[u32]| stage_of(experiment, subnet).is_some();
-        drawn(experiment, &experiment.space.all_options(), rank.subnets.unwrap_or(SUBNETS), held)?
+        let wanted = rank.subnets.unwrap_or(SUBNETS);
+        let drawn = drawn(experiment, &experiment.space.all_options(), wanted, held)?;
+        if drawn.is_empty() {
+            let text = "none of the subnets that were drawn for the ranking is valid";
+            return Err(experiment.space.identity().failure("valid", text));
+        }
+        if (drawn.len() as f64) < (wanted as f64).min(experiment.space.size()) {
+            say(&format!(
+                "note: only {} subnets were found for the ranking, {wanted} were asked for",
+                drawn.len()
+            ));
+        }
+        drawn
     };
     let assigned = subnets.into_iter().filter_map(|subnet| Some((stage_of(experiment, &subnet)?, subnet)));
     Ok(assigned.collect())

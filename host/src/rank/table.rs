@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::Score;
 use crate::failure::{Failure, Result};
-use crate::run_directory::write_atomically;
+use crate::run_directory::{read_or_empty, write_atomically};
 
 /// Writes scores as CSV, in one piece.
 ///
@@ -41,17 +41,25 @@ pub(super) fn finished(path: &Path, texts: &[String]) -> Option<Vec<Score>> {
 
 /// The scores that an earlier process left in a partial file, as far as they are whole and in order.
 pub(super) fn resume(path: &Path, texts: &[String]) -> Vec<Score> {
-    let rows = whole_lines(path).into_iter();
+    // What cannot be read is scored again.
+    let rows = whole_lines(path).unwrap_or_default().into_iter();
     rows.zip(texts).take_while(|(row, text)| row.architecture == **text).map(|(row, _)| row).collect()
 }
 
-/// The scores of a file that may have been left unfinished, up to the first line that is not whole.
-pub(crate) fn whole_lines(path: &Path) -> Vec<Score> {
-    let Ok(bytes) = std::fs::read(path) else { return Vec::new() };
+/// The scores of a file that may have been left unfinished, but for a last line that is not whole.
+///
+/// # Errors
+/// It cannot be read, or a line is damaged.
+pub(crate) fn whole_lines(path: &Path) -> Result<Vec<Score>> {
+    let bytes = read_or_empty(path)?;
     // A line without its end may be cut inside a number.
     let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
     let mut reader = csv::Reader::from_reader(&bytes[..whole]);
-    reader.deserialize::<Score>().map_while(Result::ok).collect()
+    let damaged = |(index, error): (usize, csv::Error)| {
+        Failure::new(format!("`{}` is damaged at line {}: {error}", path.display(), index + 2))
+    };
+    let rows = reader.deserialize::<Score>().enumerate();
+    rows.map(|(index, row)| row.map_err(|error| damaged((index, error)))).collect()
 }
 
 /// Appends scores to a partial file, each flushed.

@@ -53,6 +53,11 @@ fn read_table(path: &Path, rank: &RankConfig, space: &Space) -> Result<Table, (S
     let at_table = |failure: Failure| ("rank.table".to_owned(), failure);
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     if matches!(extension, "json" | "pkl" | "pickle" | "p") {
+        let of_files = [("rank.subset", rank.subset.is_some()), ("rank.column", !rank.column.is_empty())];
+        if let Some((key, _)) = of_files.into_iter().find(|(_, given)| *given) {
+            let failure = Failure::usage(format!("`{key}` is of CSV files; `{}` is a list", path.display()));
+            return Err((key.to_owned(), failure.hint(format!("leave `{key}` out"))));
+        }
         let values = list(path, extension).map_err(at_table)?;
         return from_list(path, &values, space).map_err(at_table);
     }

@@ -49,6 +49,17 @@ pub fn sync_folder(folder: &Path) -> Result<()> {
     synced.map_err(|error| Failure::file("sync the folder", folder, &error))
 }
 
+/// What a file holds; nothing if there is none.
+///
+/// # Errors
+/// It is there and cannot be read.
+pub fn read_or_empty(path: &Path) -> Result<Vec<u8>> {
+    match std::fs::read(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        read => read.map_err(|error| Failure::file("read", path, &error)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

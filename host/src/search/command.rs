@@ -8,7 +8,7 @@ use crate::execute::Ending;
 use crate::failure::{Failure, Result};
 use crate::progress::say;
 use crate::provenance;
-use crate::run_directory::LOCK;
+use crate::run_directory::{LOCK, Lock};
 use crate::stdout;
 use crate::trained_run::{self, TrainedRun};
 
@@ -43,11 +43,15 @@ pub fn search(run_directory: &Path, options: &Options) -> Result<Ending> {
     let name = options.name.clone().unwrap_or_else(|| searcher.identity().name.clone());
     let folder = folder(run_directory, &name)?;
     trained_run::keep_manifest(&folder, &provenance::resolved(&experiment), &name)?;
-    provenance::lock(&experiment)?.write(&folder.join(LOCK))?;
+    let lock = provenance::lock(&experiment)?;
+    if folder.join(STATE).exists() {
+        compare(&folder, &lock)?;
+    }
+    lock.write(&folder.join(LOCK))?;
     let top = experiment.manifest.rank.as_ref().map_or(10, |rank| rank.top);
     let ended = carry_out(&experiment, &mut searcher, run_directory, &folder, top, options.quiet);
-    if ended.is_err() && !folder.join(STATE).exists() {
-        trained_run::forget_manifest(&folder);
+    if ended.is_err() {
+        forget_unbegun(&folder);
     }
     match ended? {
         Ended::Done(searched) if options.json => stdout::print_json(&searched)?,
@@ -60,4 +64,32 @@ pub fn search(run_directory: &Path, options: &Options) -> Result<Ending> {
         }
     }
     Ok(Ending::Done)
+}
+
+/// A search that failed before its first round leaves no settings behind that the next one would have to have.
+pub(crate) fn forget_unbegun(folder: &Path) {
+    if !folder.join(STATE).exists() {
+        trained_run::forget_manifest(folder);
+    }
+}
+
+/// A search goes on with the files and the searcher that it began with.
+fn compare(folder: &Path, now: &Lock) -> Result<()> {
+    let began = Lock::read(&folder.join(LOCK))?;
+    provenance::compare_files(&began, &now.data, "search")?;
+    let searchers = began.components.get("search").zip(now.components.get("search"));
+    if let Some((then, now)) = searchers.filter(|(then, now)| !then.is_same(now)) {
+        let text = format!(
+            "the search in `{}` began with `{}` of {} with the SHA-256 {}, now it is `{}` of {} with {}",
+            folder.display(),
+            then.component,
+            then.title(),
+            then.sha256,
+            now.component,
+            now.title(),
+            now.sha256
+        );
+        return Err(Failure::new(text).hint("give this one another `--name`"));
+    }
+    Ok(())
 }

@@ -98,7 +98,9 @@ impl Summary {
     fn taus(&self) -> String {
         let taus = &self.tau_between_seeds;
         match (&taus[..], self.tau_between_halves) {
-            ([], _) => "tau of seeds   one seed\n".to_owned(),
+            ([], _) if self.seeds.len() == 1 => "tau of seeds   one seed\n".to_owned(),
+            // Of one architecture, or of equal accuracies, there is none.
+            ([], _) => "tau of seeds   -\n".to_owned(),
             ([tau], _) => format!("tau of seeds   {tau:.3}\n"),
             (_, halves) => {
                 let mean = taus.iter().sum::<f64>() / taus.len() as f64;

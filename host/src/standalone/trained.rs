@@ -9,10 +9,11 @@ use nshot_torch::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::Job;
+use crate::boundary::take_scalars;
 use crate::experiment::Parts;
 use crate::failure::{Failure, Result};
 use crate::rank::{Images, Scorer};
-use crate::run_directory::RunDirectory;
+use crate::run_directory::{RunDirectory, read_or_empty};
 use crate::signals;
 use crate::train::Stage;
 
@@ -45,8 +46,12 @@ impl Trained {
 
     /// What no training can come to.
     fn fault(&self) -> Option<String> {
-        let Self { correct, images, .. } = self;
-        (*images == 0 || correct > images).then(|| format!("{correct} of {images} images are correct"))
+        let Self { correct, images, mean_nll, .. } = self;
+        if *images == 0 || correct > images {
+            return Some(format!("{correct} of {images} images are correct"));
+        }
+        let possible = mean_nll.is_finite() && *mean_nll >= 0.0;
+        (!possible).then(|| format!("`mean_nll` is {mean_nll}, expected 0 or more"))
     }
 }
 
@@ -77,6 +82,8 @@ pub(super) fn train(
         let _norm = stage.update(&mut experiment, &pass, group)?;
         images_trained += pass.images;
         losses.extend(pass.losses);
+        // There is no file for figures here.
+        drop(take_scalars());
         stage.step += 1;
         if losses.len() >= READ_EVERY || stage.step == stage.total {
             final_loss = last_loss(job, stage.step, &losses)?;
@@ -127,7 +134,7 @@ impl Journal {
     /// Opens it; a line that a killed process left unfinished goes. Says of each job whether it is done.
     pub(super) fn open(directory: &RunDirectory, jobs: &[Job]) -> Result<(Self, Vec<bool>)> {
         let path = directory.join(TRAINED);
-        let bytes = std::fs::read(&path).unwrap_or_default();
+        let bytes = read_or_empty(&path)?;
         let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
         let mut trained = Done::new();
         for (index, row) in csv::Reader::from_reader(&bytes[..whole]).deserialize::<Trained>().enumerate() {

@@ -139,6 +139,7 @@ impl Sweep {
                 let laid_over = format!("matrix.methods.{method}");
                 let manifest = Manifest::made(table, &self.text, &self.path, &laid_over, &self.overrides);
                 let manifest = manifest.map_err(|failure| failure.context(&format!("method `{method}`")))?;
+                check_own(&manifest, seed, &name, &directory)?;
                 let (file, log) = (folder.join(format!("{name}.toml")), folder.join(format!("{name}.log")));
                 let run = Run { method: method.clone(), seed, manifest, file, log, directory, lock: None };
                 runs.push((index, run));
@@ -147,6 +148,16 @@ impl Sweep {
         runs.sort_by_key(|(index, _)| *index);
         Ok(runs.into_iter().map(|(_, run)| run).collect())
     }
+}
+
+/// What the sweep gives each run is not to be set for all of them.
+fn check_own(manifest: &Manifest, seed: u64, name: &str, directory: &Path) -> Result<()> {
+    let run = &manifest.run;
+    let own =
+        [("seed", run.seed == seed), ("name", run.name == name), ("directory", run.directory == directory)];
+    let Some((key, _)) = own.into_iter().find(|(_, is_own)| !is_own) else { return Ok(()) };
+    Err(Failure::usage(format!("`--set` changes `run.{key}`, of which the sweep gives each run its own"))
+        .hint("`seeds` of `[matrix]` and `--seed` say which seeds, `--directory` where the runs go"))
 }
 
 impl Matrix {

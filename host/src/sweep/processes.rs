@@ -70,6 +70,8 @@ pub(super) fn run_all(runs: &[Run], jobs: usize, quiet: bool) -> Ended {
                     progress.say(&format!("done    {}", run.name()));
                 }
                 Ok(Some(_)) if ended.stopped.is_some() => {}
+                // Another sweep in the same folder began it first.
+                Ok(Some(_)) if is_held(&run.directory) || is_done(run) => waiting.push_back(run),
                 _ => {
                     progress.say(&format!("failed  {}", run.name()));
                     ended.failed.push((run.name(), run.log.clone()));

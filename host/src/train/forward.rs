@@ -69,7 +69,9 @@ impl Stage {
             // Kept for later paths that distil from it, without its graph.
             let kept = produced.iter().map(|(name, value)| Ok((name.clone(), value.f_detach()?)));
             outputs.push(kept.collect::<Result<_>>()?);
-            recorded.backward(&scaled)?;
+            recorded
+                .backward(&scaled)
+                .map_err(|error| experiment.space.identity().failure("describe", &error.to_string()))?;
             if experiment.wants.norms() {
                 // Before other paths add theirs to it.
                 let gradients = Gradients::take(&self.store, &subnet.reached)?;

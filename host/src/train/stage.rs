@@ -23,6 +23,7 @@ use crate::checkpoint::{Best, Checkpoint, Group};
 use crate::experiment::Experiment;
 use crate::failure::{Failure, Result};
 use crate::manifest::Inactive;
+use crate::memory;
 use crate::outcomes::{Entry, OutcomesView};
 use crate::output::Output;
 use crate::progress::Progress;
@@ -33,7 +34,7 @@ pub use keep::weights_path;
 const READ_EVERY: usize = 16;
 
 /// More state groups than this are taken for a mistake.
-const GROUPS: usize = 4096;
+const GROUPS: u64 = 4096;
 
 /// The run as each component sees it in this stage.
 pub(crate) struct Views {
@@ -161,11 +162,28 @@ impl Stage {
         view.default_group().map_err(|text| experiment.sampler.identity().failure("sample", &text))?;
         let Some(groups) = &mut experiment.groups else { return Ok(0) };
         let group = groups.group(&view)?;
-        if self.groups.len() >= GROUPS && !self.groups.contains_key(&group) {
-            let text = format!("more than {GROUPS} groups; each has its own state of the optimizer");
-            return Err(groups.identity().failure("group", &text));
+        if !self.groups.contains_key(&group) {
+            self.check_room().map_err(|text| groups.identity().failure("group", &text))?;
         }
         Ok(group)
+    }
+
+    /// Whether there is room for another group's state, of the size of those that are there.
+    fn check_room(&self) -> Result<(), String> {
+        let groups = self.groups.len() as u64;
+        if groups >= GROUPS {
+            return Err(format!("more than {GROUPS} groups; each has its own state of the optimizer"));
+        }
+        let needed = self.slots.bytes() / groups.max(1) * (groups + 1);
+        match memory::limit() {
+            Some(limit) if needed > limit => Err(format!(
+                "the optimizer's state of {} groups takes {} MiB, but there are {} MiB of memory",
+                groups + 1,
+                needed >> 20,
+                limit >> 20
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// How far the schedule is.

@@ -58,7 +58,7 @@ pub trait Run: Send + Sync {
     fn choice_options(&self, choice: u32) -> AbiResult<RVec<RString>>;
     /// Indices of the options that the current stage allows at a choice, in order.
     fn allowed(&self, choice: u32) -> AbiResult<RVec<u32>>;
-    /// Whether an architecture is one of the space and the current stage, and within the run's limits.
+    /// Whether an architecture is one of the space and the current stage; for a searcher, of any stage.
     fn valid(&self, architecture: RSlice<'_, u32>) -> AbiResult<bool>;
     /// The smallest or largest architecture of the whole space by a measure.
     fn extreme(&self, measure: RStr<'_>, largest: bool) -> AbiResult<RVec<u32>>;

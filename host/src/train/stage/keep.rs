@@ -39,6 +39,7 @@ impl Stage {
             seconds: moment.seconds,
             loss,
             rank_due: moment.rank_due,
+            parameters: self.store.specs().iter().map(|spec| spec.name.clone()).collect(),
             ever_reached: ever_reached.filter_map(|(index, reached)| reached.then_some(index)).collect(),
             stages: experiment.stages.clone(),
             separated: experiment.separated.clone(),

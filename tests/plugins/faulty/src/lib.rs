@@ -8,6 +8,7 @@ mod groups;
 mod optimizer;
 mod sampler;
 mod scheduler;
+mod searcher;
 mod space;
 
 nshot_sdk::plugin!(
@@ -16,5 +17,6 @@ nshot_sdk::plugin!(
     sampler "faulty" => sampler::Faulty,
     state_groups "faulty" => groups::Faulty,
     lr_scheduler "faulty" => scheduler::Faulty,
+    searcher "faulty" => searcher::Faulty,
     optimizer "faulty" => optimizer::Faulty,
 );

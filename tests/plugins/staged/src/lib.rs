@@ -13,13 +13,15 @@ use serde::{Deserialize, Serialize};
 struct Settings {
     /// Epochs of each stage; 0: one stage for the whole space.
     epochs: i64,
+    /// Only the stage `low`, from scratch: half of the space has no supernet.
+    half: bool,
     /// Milliseconds that it sleeps in each step.
     pause: u64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { epochs: 2, pause: 0 }
+        Self { epochs: 2, half: false, pause: 0 }
     }
 }
 
@@ -61,6 +63,10 @@ impl Sampler for Staged {
         let epochs = self.settings.epochs;
         if epochs == 0 {
             return Ok(());
+        }
+        if self.settings.half {
+            let low = plan.stage("low", &attributes! { epochs: epochs })?;
+            return plan.allow(low, 0, &[0, 1]);
         }
         plan.stage("warm", &attributes! { epochs: epochs })?;
         let low = attributes! { epochs: epochs, weights: "parent", parent: "warm", schedule: "continue" };
