@@ -1,11 +1,11 @@
 //! What plans leave out, and that nothing changes by it.
 
-use nshot_graph::{Action, Builder, Graph, Mode, Op, Parameters, Plan, Program, ValueId, Work};
+use nshot_graph::{Action, Builder, Graph, Mode, Op, Parameters, Plan, Program, Role, ValueId, Work};
 
 use crate::{
     interpreter::{Numbers, distance, full, planned},
     nas_bench_201::{BENCHMARK, Cell, Size, network},
-    support::{flag, float, int, ints, op, text, weights},
+    support::{flag, float, int, ints, op, spec, text, weights},
 };
 
 const SMALL: Size = Size { channels: 2, cells: 1, side: 8, affine: false };
@@ -161,11 +161,19 @@ fn training_updates_buffers_of_dead_branches() {
     assert_eq!(norms(Mode::Training), always + 6);
     // Of a zero the buffers make a constant: the branch that arrives stays, the other one goes.
     assert_eq!(norms(Mode::Evaluation), always + 3);
-    let parameters = weights(&[&[4], &[4]]);
+    let mut parameters = weights(&[&[4]]);
+    for name in ["mean", "var"] {
+        parameters.declare(spec(name, &[4], Role::Buffer)).unwrap();
+    }
     let mut b = Builder::new(&parameters, &[("x".into(), vec![-1, 4, 2, 2])]).unwrap();
     let x = b.input("x").unwrap();
-    let [mean, var] = ["p0", "p1"].map(|name| b.parameter(name).unwrap());
+    let [mean, var, weight] = ["mean", "var", "p0"].map(|name| b.parameter(name).unwrap());
     let attributes = [flag("running", true), text("statistics", "running")];
+    let refused = b.op("batch_norm", &[x, mean, weight], &attributes).unwrap_err().to_string();
+    assert_eq!(
+        refused,
+        "node `batch_norm_0`: var is the parameter `p0` of the role `weight`, expected `buffer`"
+    );
     let norms = [(); 2].map(|()| op(&mut b, "batch_norm", &[x, mean, var], &attributes));
     b.output("x", x).unwrap();
     let graph = b.finish().unwrap();
