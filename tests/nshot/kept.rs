@@ -71,6 +71,28 @@ fn a_search_goes_on_with_what_it_began_with() {
     assert!(refused.error(1).contains("began with `faulty` of `nshot-tests/"), "{}", refused.stderr);
 }
 
+/// The search of a run goes on with the searcher that replaces its own.
+#[test]
+fn a_mended_searcher_goes_on() {
+    let bench = Bench::new();
+    let plugin = harness::test_plugin("faulty");
+    let search =
+        format!("[search]\nuse = {{ path = {plugin:?}, component = \"faulty\" }}\nfault = \"late\"\n");
+    bench.write("run.toml", &format!("{}{TRAIN}{search}", small::BASE));
+    let failed = bench.nshot(&["run", "run.toml", "--quiet", "--directory", "run"]);
+    assert!(failed.error(1).contains("in `ask`: it does not feel like it"), "{}", failed.stderr);
+    assert!(failed.stderr.contains("`nshot resume run --replace search=PATH`"), "{}", failed.stderr);
+    let candidates = bench.path("run/search/faulty/candidates.csv");
+    let scored = std::fs::read_to_string(&candidates).unwrap();
+    let mended = bench.path("libmended.so");
+    std::fs::copy(&plugin, &mended).unwrap();
+    let replace = format!("search={{ path = {mended:?}, component = \"faulty\" }}");
+    bench.nshot(&["resume", "run", "--quiet", "--replace", &replace, "--set", "search.fault=none"]).ok();
+    assert_eq!(std::fs::read_to_string(&candidates).unwrap(), scored);
+    assert_eq!(small::json(&bench.path("run/search/faulty/result.json"))["rounds"], 1);
+    assert_eq!(small::json(&bench.path("run/status.json"))["state"], "done");
+}
+
 /// The checkpoint holds the last stage alone.
 #[test]
 fn an_earlier_supernet_that_is_gone_is_told_of() {

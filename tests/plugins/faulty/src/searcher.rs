@@ -17,6 +17,9 @@ impl Searcher for Faulty {
 
     fn ask(&mut self, ask: &mut Ask) -> Result<()> {
         self.0.enter("ask")?;
+        if ask.round() > 0 && self.0.is("late") {
+            return Err(Error::new("it does not feel like it"));
+        }
         if ask.round() > 0 && !self.0.is("endless") {
             return Ok(());
         }
