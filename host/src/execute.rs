@@ -144,7 +144,7 @@ pub fn resume(path: &Path, replacements: &Replacements, options: Options) -> Res
 /// Only the last stage comes again from the checkpoint.
 fn check_earlier(state: &checkpoint::State, path: &Path) -> Result<()> {
     let gone = |stage: &&StagePlan| !weights_path(path, &stage.name).is_file();
-    let Some(stage) = state.stages[..state.stage].iter().find(gone) else { return Ok(()) };
+    let Some(stage) = state.stages.iter().take(state.stage).find(gone) else { return Ok(()) };
     let text = format!("the supernet of the stage `{}` is gone, and so is its checkpoint", stage.name);
     Err(Failure::new(text)
         .hint(format!("restore `{}`, or start the run anew", weights_path(path, &stage.name).display())))

@@ -51,7 +51,7 @@ enum Display {
 }
 
 impl Progress {
-    /// Starts a task of `total` steps, such as `train` or `rank`; 0 where that is not known.
+    /// Starts a task of `total` steps, such as `train`, or subnets, such as `rank`; 0 where that is not known.
     pub fn start(what: &str, total: u64, quiet: bool) -> Self {
         Self::start_at(what, 0, total, quiet)
     }
@@ -112,7 +112,7 @@ impl Progress {
 
     fn show(&self) {
         let left = (self.total > 0).then(|| self.total.saturating_sub(self.done));
-        let text = describe(&self.figures, &self.rate, left);
+        let text = describe(&self.figures, unit(&self.what), &self.rate, left);
         match &self.display {
             Display::Bar(bar) => {
                 bar.set_position(self.done);
@@ -154,15 +154,27 @@ fn bar(what: &str, done: u64, total: u64) -> ProgressBar {
     bar
 }
 
+/// What a task counts.
+fn unit(what: &str) -> &str {
+    match what {
+        "rank" | "search" => "subnets",
+        "runs" | "trainings" => what,
+        _ => "steps",
+    }
+}
+
 /// `, 35.2 steps/s, 2253 images/s, loss 2.1034, lr 0.025, 25 s left`
-fn describe(figures: &Figures, rate: &Rate, left: Option<u64>) -> String {
+fn describe(figures: &Figures, unit: &str, rate: &Rate, left: Option<u64>) -> String {
     let mut text = String::new();
     let mut add = |part: std::fmt::Arguments| {
         // Writing to a string cannot fail.
         let _ = write!(text, ", {part}");
     };
     if let Some((steps, images)) = rate.per_second() {
-        add(format_args!("{} steps/s", three_digits(steps)));
+        match steps {
+            slow if slow < 0.1 => add(format_args!("{} {unit}/h", three_digits(3600.0 * slow))),
+            _ => add(format_args!("{} {unit}/s", three_digits(steps))),
+        }
         if images > 0.0 {
             add(format_args!("{} images/s", three_digits(images)));
         }
@@ -249,10 +261,16 @@ mod tests {
         rate.add(20, 1280, start + Duration::from_secs(2));
         let figures = Figures { loss: Some(2.123_456), lr: Some(0.025), ..Figures::default() };
         assert_eq!(
-            describe(&figures, &rate, Some(1000)),
+            describe(&figures, unit("train"), &rate, Some(1000)),
             ", 10.0 steps/s, 640 images/s, loss 2.1235, lr 0.025, 1 min 40 s left"
         );
-        assert_eq!(describe(&Figures::default(), &Rate::new(start), Some(5)), "");
+        assert_eq!(describe(&Figures::default(), "steps", &Rate::new(start), Some(5)), "");
+        let mut slow = Rate::new(start);
+        slow.add(2, 0, start + Duration::from_secs(400));
+        assert_eq!(
+            describe(&Figures::default(), unit("runs"), &slow, Some(3)),
+            ", 18.0 runs/h, 10 min 0 s left"
+        );
     }
 
     #[test]

@@ -224,7 +224,7 @@ fn train_all(
     let left: Vec<&Job> = jobs.iter().zip(done).filter(|(_, done)| !**done).map(|(job, _)| job).collect();
     let (mut finished, all) = ((jobs.len() - left.len()) as u64, jobs.len() as u64);
     directory.write_status(&Status::running(finished, all))?;
-    let mut progress = Progress::start_at("train", finished, all, options.quiet);
+    let mut progress = Progress::start_at("trainings", finished, all, options.quiet);
     let next = AtomicUsize::new(0);
     let failed = std::sync::atomic::AtomicBool::new(false);
     let (sender, receiver) = mpsc::channel();

@@ -5,10 +5,11 @@
 //! DIR/METHOD-seed-N.log    what it said
 //! DIR/METHOD-seed-N/       its run directory
 //! DIR/METHOD.lock.json     with `--locked`: what the method's runs are made of
-//! DIR/sweep.md, .csv, .json
+//! DIR/sweep.md, .csv, .json, .svg
 //! ```
 
 mod config;
+mod picture;
 mod processes;
 mod table;
 

@@ -87,6 +87,11 @@ fn a_sweep_pairs_its_methods_by_seed() {
     near(&figure(&json, "slow", "best accuracy, %")["summary"]["mean"], f64::midpoint(best(0), best(1)));
     forms(&bench, &printed, &json, mean);
 
+    let picture = std::fs::read_to_string(bench.path("sweep/sweep.svg")).unwrap();
+    for text in ["best accuracy, %", "slow", "difference to plain, 95 % interval"] {
+        assert!(picture.contains(text), "no {text} in {picture}");
+    }
+
     // Another setting in the same folder is refused; without one nothing is done again.
     let other = bench.nshot(&[&SWEEP[..], &["--set", "train.lr=0.1"]].concat());
     assert!(other.error(1).contains("was run with other settings"), "{}", other.stderr);

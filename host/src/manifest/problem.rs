@@ -65,7 +65,11 @@ fn unknown_key(source: &Source, key: &str, rest: &str) -> Failure {
         Some((table, _)) => Failure::usage(format!("unknown key `{name}` in `[{table}]`")),
         None => Failure::usage(format!("unknown table `[{name}]`")),
     };
-    source.locate_key(key, wrong.hint(suggestion(name, &expected)))
+    let hint = match key {
+        "matrix" => "this is a comparison of methods; `nshot sweep` runs it".to_owned(),
+        _ => suggestion(name, &expected),
+    };
+    source.locate_key(key, wrong.hint(hint))
 }
 
 fn missing_key(source: &Source, table: &str, name: &str) -> Failure {

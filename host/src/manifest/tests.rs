@@ -111,6 +111,7 @@ fn an_unknown_key_is_shown_with_the_nearest() {
         "examples/x.toml:25: unknown key `tarin` in `[data.split]`\n   |\n25 | split = { tarin = 3 }\n   |           ^^^^^\n\n\
          hint: did you mean `train`?"
     );
+    assert!(refused("[rank]", "[matrix]\n[rank]").ends_with("; `nshot sweep` runs it"));
     assert!(refused("seed = 7", "xyz = 7").ends_with(
         "hint: expected one of `name`, `seed`, `device`, `dtype`, `threads`, `call_limit`, `directory`"
     ));

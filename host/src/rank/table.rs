@@ -55,11 +55,11 @@ pub(crate) fn whole_lines(path: &Path) -> Result<Vec<Score>> {
     // A line without its end may be cut inside a number.
     let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
     let mut reader = csv::Reader::from_reader(&bytes[..whole]);
-    let damaged = |(index, error): (usize, csv::Error)| {
+    let rows = reader.deserialize::<Score>().enumerate();
+    let damaged = |index, error| {
         Failure::new(format!("`{}` is damaged at line {}: {error}", path.display(), index + 2))
     };
-    let rows = reader.deserialize::<Score>().enumerate();
-    rows.map(|(index, row)| row.map_err(|error| damaged((index, error)))).collect()
+    rows.map(|(index, row)| row.map_err(|error| damaged(index, error))).collect()
 }
 
 /// Appends scores to a partial file, each flushed.

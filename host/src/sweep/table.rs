@@ -6,7 +6,7 @@ use nshot_table::{Paired, Summary, paired, summarise};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Matrix, Run};
+use super::{Matrix, Run, picture};
 use crate::failure::{Failure, Result};
 use crate::run_directory::write_atomically;
 
@@ -107,14 +107,18 @@ impl Table {
         Ok(())
     }
 
-    /// Writes `sweep.json`, `sweep.csv` and `sweep.md`.
+    /// Writes `sweep.json`, `sweep.csv`, `sweep.md` and `sweep.svg`.
     pub(super) fn write(&self, folder: &Path) -> Result<()> {
         for (name, format) in
             [("sweep.json", Format::Json), ("sweep.csv", Format::Csv), ("sweep.md", Format::Markdown)]
         {
             write_atomically(&folder.join(name), self.print(format)?.as_bytes())?;
         }
-        Ok(())
+        let title = folder.file_name().unwrap_or_default().to_string_lossy();
+        match picture::draw(self, &title)? {
+            Some(svg) => write_atomically(&folder.join("sweep.svg"), svg.as_bytes()),
+            None => Ok(()),
+        }
     }
 
     /// The table as text.
@@ -182,9 +186,13 @@ impl Table {
             }
         }
         let text = crate::report::trimmed(&table);
-        let note = "mean ± sample deviation over the seeds; below it the difference to the plain method, paired by seed, \
-             with its 95 % interval by Student's t";
-        text + "\n" + note + "\n"
+        let compared = self.methods.iter().flat_map(|row| &row.figures).any(|f| f.difference.is_some());
+        let below = if compared {
+            "; below it the difference to the plain method, paired by seed, with its 95 % interval by Student's t"
+        } else {
+            ""
+        };
+        format!("{text}\nmean ± sample deviation over the seeds{below}\n")
     }
 }
 

@@ -14,12 +14,12 @@ const MAX_DRAWN: f64 = 1e100;
 /// Lines of more points are thin.
 const DENSE: usize = 400;
 /// Longer titles are cut, in characters.
-const MAX_TITLE: usize = 90;
+pub(crate) const MAX_TITLE: usize = 90;
 /// Longer names in the legend are cut, in characters.
-const MAX_NAME: usize = 50;
+pub(crate) const MAX_NAME: usize = 50;
 const FONT: &str = "sans-serif";
-const TEXT: RGBColor = RGBColor(40, 40, 40);
-const GRID: RGBColor = RGBColor(225, 225, 225);
+pub(crate) const TEXT: RGBColor = RGBColor(40, 40, 40);
+pub(crate) const GRID: RGBColor = RGBColor(225, 225, 225);
 
 /// A picture's texts.
 pub(crate) struct Labels<'a> {
@@ -62,7 +62,8 @@ pub(crate) fn draw(
     Ok(svg)
 }
 
-type Failed<'a> = DrawingAreaErrorKind<<SVGBackend<'a> as DrawingBackend>::ErrorType>;
+/// Why the drawing library refused.
+pub(crate) type Failed<'a> = DrawingAreaErrorKind<<SVGBackend<'a> as DrawingBackend>::ErrorType>;
 type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
 fn onto<'a>(
@@ -77,7 +78,7 @@ fn onto<'a>(
     let points = || series.iter().flat_map(|series| &series.points);
     let (x, y) = (range(points().map(|point| point.0)), range(points().map(|point| point.1)));
     let mut chart = ChartBuilder::on(&area)
-        .caption(printable(labels.title, MAX_TITLE), (FONT, 19, &TEXT))
+        .caption(printable(labels.title, MAX_TITLE), font(19))
         .margin(14)
         .x_label_area_size(46)
         .y_label_area_size(64)
@@ -91,15 +92,15 @@ fn onto<'a>(
         .y_desc(printable(labels.y, MAX_NAME))
         .x_label_formatter(&|value| tick(*value, &x))
         .y_label_formatter(&|value| tick(*value, &y))
-        .label_style((FONT, 14, &TEXT))
-        .axis_desc_style((FONT, 15, &TEXT))
+        .label_style(font(14))
+        .axis_desc_style(font(15))
         .draw()?;
     for drawn in series {
         add(&mut chart, drawn, marks)?;
     }
     if series.iter().any(|series| !series.name.is_empty()) {
         let mut labels = chart.configure_series_labels();
-        labels.position(legend).label_font((FONT, 14, &TEXT)).background_style(WHITE.mix(0.85));
+        labels.position(legend).label_font(font(14)).background_style(WHITE.mix(0.85));
         labels.border_style(GRID).margin(10).draw()?;
     }
     area.present()
@@ -128,6 +129,11 @@ fn add<'b>(chart: &mut Chart<'_, 'b>, drawn: &Drawn, marks: &Marks) -> std::resu
     Ok(())
 }
 
+/// The font of all texts, so many pixels high.
+pub(crate) fn font(size: u32) -> TextStyle<'static> {
+    (FONT, size).into_font().color(&TEXT)
+}
+
 /// Whether a point can be drawn.
 pub(crate) fn drawable(point: (f64, f64)) -> bool {
     point.0.abs() <= MAX_DRAWN && point.1.abs() <= MAX_DRAWN
@@ -146,7 +152,7 @@ pub(crate) fn range(values: impl Iterator<Item = f64>) -> Range<f64> {
 }
 
 /// A tick's value with as many decimals as the range asks for.
-fn tick(value: f64, range: &Range<f64>) -> String {
+pub(crate) fn tick(value: f64, range: &Range<f64>) -> String {
     let span = range.end - range.start;
     let largest = range.start.abs().max(range.end.abs());
     if largest >= 1e6 || span < 1e-4 {

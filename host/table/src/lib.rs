@@ -1,7 +1,7 @@
 //! Tables of trained accuracies, and how well a supernet's ranking agrees with one. Knows nothing of libtorch.
 //!
 //! A [`Table`] holds the accuracies of architectures that were trained alone; [`compare`] measures how well
-//! scores predict them, [`scatter`] and [`lines`] draw, [`summarise`] and [`paired`] put the seeds of a sweep
+//! scores predict them, [`scatter`], [`lines`] and [`methods`] draw, [`summarise`] and [`paired`] put the seeds of a sweep
 //! together. Random numbers are counter-based: the same rows, options and seed give the same figures.
 //!
 //! ```
@@ -21,6 +21,7 @@ mod correlation;
 mod error;
 mod fairness;
 mod lines;
+mod methods;
 mod scatter;
 mod summary;
 mod table;
@@ -34,6 +35,7 @@ pub use correlation::{kendall, spearman};
 pub use error::{Error, Result};
 pub use fairness::Fairness;
 pub use lines::{Series, lines};
+pub use methods::{Method, methods};
 pub use scatter::scatter;
 pub use summary::{Paired, Summary, paired, summarise};
 pub use table::{Entry, Parse, Table, TableOptions};

@@ -18,6 +18,8 @@ use arguments::Arguments;
 
 /// Lists of one call at most: a plugin's endless loop ends in an error instead of exhausted memory.
 const LISTS: usize = 100_000;
+/// And what operations make in one call, as multiples of the parameters' elements.
+const COPIES: usize = 256;
 
 /// Where a list's tensors belong to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +67,8 @@ pub struct UpdateTable<'a> {
     group: u32,
     lists: Vec<List>,
     made: HashMap<String, SlotList>,
+    /// Elements that operations may still make.
+    room: usize,
 }
 
 impl<'a> UpdateTable<'a> {
@@ -84,6 +88,7 @@ impl<'a> UpdateTable<'a> {
             .map(|&index| store.get(index).map(Tensor::shallow_clone))
             .collect::<Option<Vec<_>>>()
             .ok_or_else(|| TorchError::invalid("the gradients belong to another store"))?;
+        let room = COPIES * tensors.iter().map(Tensor::numel).sum::<usize>();
         let parameters = List { owner: Owner::Parameters, tensors, updates: vec![] };
         let tensors = gradients.tensors().iter().map(Tensor::shallow_clone).collect();
         let lent = List { owner: Owner::Gradients, tensors, updates: vec![] };
@@ -94,6 +99,7 @@ impl<'a> UpdateTable<'a> {
             group,
             lists: vec![parameters, lent],
             made: HashMap::new(),
+            room,
         })
     }
 
@@ -214,7 +220,10 @@ impl<'a> UpdateTable<'a> {
         }
         .map_err(wrap)?;
         match (made, lists.first()) {
-            (Some(tensors), _) => self.push(List { owner: Owner::Operation, tensors, updates: vec![] }),
+            (Some(tensors), _) => {
+                self.take_room(&tensors)?;
+                self.push(List { owner: Owner::Operation, tensors, updates: vec![] })
+            }
             (None, Some(&first)) => Ok(first),
             (None, None) => Err(wrap(TorchError::invalid("takes at least one list"))),
         }
@@ -241,6 +250,16 @@ impl<'a> UpdateTable<'a> {
         self.lists.get(handle as usize).ok_or_else(|| {
             TorchError::invalid(format!("there is no list {handle}; this update has {}", self.lists.len()))
         })
+    }
+
+    fn take_room(&mut self, tensors: &[Tensor]) -> Result<()> {
+        let elements: usize = tensors.iter().map(Tensor::numel).sum();
+        self.room = self.room.checked_sub(elements).ok_or_else(|| {
+            TorchError::invalid(format!(
+                "the lists that an update makes have at most {COPIES} times the elements of its parameters"
+            ))
+        })?;
+        Ok(())
     }
 
     fn push(&mut self, list: List) -> Result<u32> {
