@@ -263,6 +263,19 @@ fn mistakes_are_errors_and_leave_the_table_usable() {
 }
 
 #[test]
+fn what_an_update_makes_is_bounded() {
+    let store = pair();
+    let g = gradients(&store, 1.0);
+    let mut slots = Slots::new();
+    let mut table = UpdateTable::new(&store, &g, &mut slots, 0).unwrap();
+    let p = table.parameters();
+    assert_eq!((0..1000).map_while(|_| table.op("zeros_like", &[p], &[]).ok()).count(), 256);
+    texts(&table.op("zeros_like", &[p], &[]).unwrap_err(), &["at most 256 times"]);
+    // What writes in place makes nothing.
+    table.op("zero_", &[p], &[]).unwrap();
+}
+
+#[test]
 fn an_update_without_gradients_does_nothing() {
     let store = pair();
     let g = Gradients::collect(&store, &[]).unwrap();
