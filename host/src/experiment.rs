@@ -138,16 +138,11 @@ impl Experiment {
         let plan = stage.map(|index| &self.stages[index]);
         let counters = (stage.map_or(0, |index| index as u64 + 1), 0);
         let key = Key::new(self.manifest.seed.sampling, &format!("component {table}"));
-        let stages: Vec<Vec<Vec<u32>>> = match plan {
-            Some(plan) => vec![plan.allowed.clone()],
-            // A search is for what was trained.
-            None if table == "search" => self.stages.iter().map(|stage| stage.allowed.clone()).collect(),
-            None => vec![self.space.all_options()],
-        };
+        let allowed = plan.map_or_else(|| self.space.all_options(), |plan| plan.allowed.clone());
         RunView {
             space: Arc::clone(&self.space),
-            allowed: Arc::new(union(&stages)),
-            stages: Arc::new(stages),
+            stages: Arc::new(vec![allowed.clone()]),
+            allowed: Arc::new(allowed),
             stage: plan.map(|plan| plan.name.clone()).unwrap_or_default(),
             total_steps: stage.map_or_else(|| self.budget(None), |index| self.total_steps(index)),
             steps_per_epoch: self.data.batches_per_epoch() as u64,
@@ -156,6 +151,13 @@ impl Experiment {
             random_key: key.stream(counters).bits(),
             facts: Arc::new(self.facts(stage)),
         }
+    }
+
+    /// The run as a searcher is told of it: it is for what was trained.
+    pub fn search_view(&self) -> RunView {
+        let stages: Vec<_> = self.stages.iter().map(|stage| stage.allowed.clone()).collect();
+        let allowed = Arc::new(union(&stages));
+        RunView { stages: Arc::new(stages), allowed, ..self.run_view("search", None) }
     }
 
     /// Facts of the run by name; see `nshot_abi::host::Run`.

@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 const LINE_EVERY: Duration = Duration::from_secs(5);
 /// Between two changes of the bar.
 const DRAW_EVERY: Duration = Duration::from_millis(100);
-/// The rate is that of about so much time past.
+/// The rate is that of about so much time past, where nothing else is said.
 const WINDOW: Duration = Duration::from_secs(5);
 
 /// The bar on the terminal, if there is one: what else is said there goes above it.
@@ -68,6 +68,13 @@ impl Progress {
         let now = Instant::now();
         let (what, figures) = (what.to_owned(), Figures::default());
         Self { what, total, done, figures, rate: Rate::new(now), shown: now, display }
+    }
+
+    /// Lets the rate be that of so much time past: for a task whose steps come in bursts.
+    #[must_use]
+    pub fn with_rate_over(mut self, window: Duration) -> Self {
+        self.rate.window = window;
+        self
     }
 
     /// `steps` more are done.
@@ -158,7 +165,7 @@ fn bar(what: &str, done: u64, total: u64) -> ProgressBar {
 fn unit(what: &str) -> &str {
     match what {
         "rank" | "search" => "subnets",
-        "runs" | "trainings" => what,
+        "trainings" => what,
         _ => "steps",
     }
 }
@@ -219,28 +226,31 @@ pub fn duration(seconds: f64) -> String {
 /// Steps and images per second of the time just past.
 #[derive(Debug)]
 struct Rate {
+    window: Duration,
     since: Instant,
     steps: u64,
     images: u64,
-    /// Of the window before; it speaks until this one has a second.
     known: Option<(f64, f64)>,
+    /// Whether what is known is of the window before: it speaks until a fifth of this one is over.
+    earlier: bool,
 }
 
 impl Rate {
     fn new(now: Instant) -> Self {
-        Self { since: now, steps: 0, images: 0, known: None }
+        Self { window: WINDOW, since: now, steps: 0, images: 0, known: None, earlier: false }
     }
 
     fn add(&mut self, steps: u64, images: u64, now: Instant) {
         self.steps += steps;
         self.images += images;
         let passed = now.duration_since(self.since);
-        if passed < Duration::from_secs(1) && self.known.is_some() || passed.is_zero() {
+        if passed < self.window / 5 && self.earlier || passed.is_zero() {
             return;
         }
         let seconds = passed.as_secs_f64();
         self.known = Some((self.steps as f64 / seconds, self.images as f64 / seconds));
-        if passed >= WINDOW {
+        self.earlier = passed >= self.window;
+        if self.earlier {
             (self.since, self.steps, self.images) = (now, 0, 0);
         }
     }
@@ -282,6 +292,22 @@ mod tests {
         assert_eq!(rate.per_second(), Some((10.0, 0.0)));
         rate.add(39, 0, start + Duration::from_secs(8));
         assert_eq!(rate.per_second(), Some((20.0, 0.0)));
+    }
+
+    #[test]
+    fn bursts_do_not_shake_a_long_window() {
+        let start = Instant::now();
+        let mut rate = Rate { window: Duration::from_secs(600), ..Rate::new(start) };
+        let mut burst = |steps, seconds| {
+            rate.add(steps, 0, start + Duration::from_secs(seconds));
+            rate.per_second()
+        };
+        assert_eq!(burst(500, 50), Some((10.0, 0.0)));
+        assert_eq!(burst(520, 51), Some((20.0, 0.0)));
+        assert_eq!(burst(4980, 600), Some((10.0, 0.0)));
+        // Of the next window too little is over.
+        assert_eq!(burst(500, 601), Some((10.0, 0.0)));
+        assert_eq!(burst(1900, 720), Some((20.0, 0.0)));
     }
 
     #[test]

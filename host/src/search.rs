@@ -91,7 +91,7 @@ pub fn carry_out(
     top: usize,
     quiet: bool,
 ) -> Result<Ended> {
-    let view = experiment.run_view("search", None);
+    let view = experiment.search_view();
     searcher.start(&view)?;
     let state = State::read(folder)?;
     let mut rounds = Rounds::open(folder, state.as_ref())?;

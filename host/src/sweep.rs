@@ -84,7 +84,7 @@ pub fn sweep(path: &Path, options: &Options) -> Result<Ending> {
     let folder = options.directory.clone().unwrap_or_else(|| sweep.directory.clone());
     let mut runs = sweep.runs(&folder)?;
     let locks: Vec<Lock> = options.locked.iter().map(|path| Lock::read(path)).collect::<Result<_>>()?;
-    let made_of = check(&runs, &locks, options.quiet)?;
+    let checked = check(&runs, &locks, options.quiet)?;
     if options.dry_run {
         say(&format!(
             "everything fits; none of the {} runs was started, since this is a dry run",
@@ -97,12 +97,13 @@ pub fn sweep(path: &Path, options: &Options) -> Result<Ending> {
         keep(run)?;
     }
     if !locks.is_empty() {
-        keep_locks(&mut runs, &made_of, &folder)?;
+        keep_locks(&mut runs, &checked, &folder)?;
     }
     let threads = runs.first().map_or(1, |run| run.manifest.run.threads);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let jobs = options.jobs.unwrap_or((cores / threads).max(1));
-    let outcome = processes::run_all(&runs, jobs, options.quiet);
+    let steps = checked.iter().map(|(method, made)| (method.clone(), made.steps)).collect();
+    let outcome = processes::run_all(&runs, &steps, jobs, options.quiet);
     let table = Table::of(&runs, &sweep.matrix)?;
     table.write(&folder)?;
     stdout::print(&table.print(options.format)?)?;
@@ -119,18 +120,24 @@ pub fn sweep(path: &Path, options: &Options) -> Result<Ending> {
         .hint(format!("their logs say why; the same command tries them again:\n  {}", failed.join("\n  "))))
 }
 
-/// Opens the first run of each method that is to come, so that nothing is found wrong after hours. Returns what these are
-/// made of, by method.
-fn check(runs: &[Run], locks: &[Lock], quiet: bool) -> Result<BTreeMap<String, Lock>> {
+/// What the runs of a method that are to come are made of, and how long they are.
+struct Checked {
+    lock: Lock,
+    steps: u64,
+}
+
+/// Opens the first run of each method that is to come, so that nothing is found wrong after hours. Returns what was found,
+/// by method.
+fn check(runs: &[Run], locks: &[Lock], quiet: bool) -> Result<BTreeMap<String, Checked>> {
     let plugins = Plugins::open()?;
-    let mut made_of = BTreeMap::new();
+    let mut checked = BTreeMap::new();
     for run in runs {
         let context = |failure: Failure| failure.context(&format!("method `{}`", run.method));
         if run.directory.exists() {
             compare(run, &plugins, locks).map_err(context)?;
             continue;
         }
-        if made_of.contains_key(&run.method) {
+        if checked.contains_key(&run.method) {
             continue;
         }
         execute::refuse_standalone(&run.manifest)?;
@@ -139,17 +146,18 @@ fn check(runs: &[Run], locks: &[Lock], quiet: bool) -> Result<BTreeMap<String, L
         if !locks.is_empty() {
             Lock::hold_contents(locks, &lock).map_err(context)?;
         }
-        if made_of.is_empty() {
+        if checked.is_empty() {
             for given in locks {
                 provenance::compare_machines(given, &lock);
             }
         }
-        made_of.insert(run.method.clone(), lock);
+        let steps = experiment.steps();
+        checked.insert(run.method.clone(), Checked { lock, steps });
         if !quiet {
-            say(&format!("{:<24} {} steps", run.method, experiment.steps()));
+            say(&format!("{:<24} {steps} steps", run.method));
         }
     }
-    Ok(made_of)
+    Ok(checked)
 }
 
 fn open(run: &Run, plugins: &Plugins, locks: &[Lock]) -> Result<Experiment> {
@@ -171,12 +179,12 @@ fn compare(run: &Run, plugins: &Plugins, locks: &[Lock]) -> Result<()> {
 }
 
 /// Writes the lock of each method that has runs to come.
-fn keep_locks(runs: &mut [Run], made_of: &BTreeMap<String, Lock>, folder: &Path) -> Result<()> {
+fn keep_locks(runs: &mut [Run], checked: &BTreeMap<String, Checked>, folder: &Path) -> Result<()> {
     let path = |method: &str| folder.join(format!("{method}.lock.json"));
-    for (method, lock) in made_of {
-        lock.write(&path(method))?;
+    for (method, made) in checked {
+        made.lock.write(&path(method))?;
     }
-    for run in runs.iter_mut().filter(|run| made_of.contains_key(&run.method)) {
+    for run in runs.iter_mut().filter(|run| checked.contains_key(&run.method)) {
         run.lock = Some(path(&run.method));
     }
     Ok(())

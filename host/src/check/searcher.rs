@@ -100,7 +100,7 @@ impl Driven {
     fn start(case: &Case, scores: Scores) -> Result<Self, Ended> {
         let experiment = case.experiment()?;
         let mut searcher = case.parts()?.searcher()?;
-        let view = experiment.run_view("search", None);
+        let view = experiment.search_view();
         searcher.start(&view)?;
         let parameters = architecture_parameters(&experiment.initial_weights()?)?;
         Ok(Self { experiment, searcher, view, parameters, scores })

@@ -137,7 +137,7 @@ impl Parts {
     pub fn check_start(&self, experiment: &Experiment, all: bool) -> Result<()> {
         let manifest = &self.manifest;
         if self.searcher.is_some() {
-            let view = experiment.run_view("search", None);
+            let view = experiment.search_view();
             manifest.located("search", self.searcher()?.start(&view))?;
         }
         manifest.located("scheduler", self.check_scheduler(experiment))?;

@@ -1,11 +1,11 @@
 //! The runs of a sweep, each a process of its own.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Run;
 use crate::failure::{Failure, Result};
@@ -15,6 +15,10 @@ use crate::signals::{self, Signal};
 
 /// Between two looks at the processes.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// Between two looks at how far they are.
+const COUNT_EVERY: Duration = Duration::from_secs(2);
+/// A run says how far it is at its checkpoints only.
+const RATE_OVER: Duration = Duration::from_mins(10);
 
 /// How the runs ended.
 #[derive(Debug, Default)]
@@ -25,12 +29,59 @@ pub(super) struct Ended {
     pub(super) stopped: Option<Signal>,
 }
 
-/// Runs what is not done, `jobs` at a time. A signal is passed on; then all wait for their checkpoints.
-pub(super) fn run_all(runs: &[Run], jobs: usize, quiet: bool) -> Ended {
-    let left: Vec<&Run> = runs.iter().filter(|run| !is_done(run)).collect();
-    let done = (runs.len() - left.len()) as u64;
-    let mut progress = Progress::start_at("runs", done, runs.len() as u64, quiet);
-    let mut waiting = VecDeque::from(left);
+/// How far the runs are together, in steps.
+struct Work<'a> {
+    runs: &'a [Run],
+    /// Of a method's run that has not begun.
+    steps: &'a BTreeMap<String, u64>,
+    progress: Progress,
+    done: u64,
+    counted: Instant,
+}
+
+impl<'a> Work<'a> {
+    fn start(runs: &'a [Run], steps: &'a BTreeMap<String, u64>, quiet: bool) -> Self {
+        let (done, total) = count(runs, steps);
+        let progress = Progress::start_at("sweep", done, total, quiet).with_rate_over(RATE_OVER);
+        Self { runs, steps, progress, done, counted: Instant::now() }
+    }
+
+    fn show(&mut self) {
+        if self.counted.elapsed() < COUNT_EVERY {
+            return;
+        }
+        self.counted = Instant::now();
+        let (done, _) = count(self.runs, self.steps);
+        if done > self.done {
+            self.progress.advance(done - self.done, &Figures::default());
+            self.done = done;
+        }
+    }
+
+    fn say_done(&self, run: &Run) {
+        let (done, all) = (self.runs.iter().filter(|run| is_done(run)).count(), self.runs.len());
+        self.progress.say(&format!("done    {}, {done} of {all} runs", run.name()));
+    }
+}
+
+/// Steps that are done, and all steps.
+fn count(runs: &[Run], steps: &BTreeMap<String, u64>) -> (u64, u64) {
+    let of = |run: &Run| match Status::read(&run.directory.join(STATUS)) {
+        Some(status) if status.state == State::Done => (status.steps, status.steps),
+        Some(status) => (status.step, status.steps),
+        None => (0, steps.get(&run.method).copied().unwrap_or(0)),
+    };
+    runs.iter().map(of).fold((0, 0), |(done, all): (u64, u64), (more, of)| {
+        (done.saturating_add(more), all.saturating_add(of))
+    })
+}
+
+/// Runs what is not done, `jobs` at a time. A signal is passed on; then all wait for their checkpoints. `steps`: of a run
+/// of each method that has runs to begin.
+pub(super) fn run_all(runs: &[Run], steps: &BTreeMap<String, u64>, jobs: usize, quiet: bool) -> Ended {
+    let mut work = Work::start(runs, steps, quiet);
+    let left = runs.iter().filter(|run| !is_done(run));
+    let mut waiting: VecDeque<&Run> = left.collect();
     let mut running: Vec<(&Run, Child)> = Vec::new();
     let mut ended = Ended::default();
     loop {
@@ -47,13 +98,12 @@ pub(super) fn run_all(runs: &[Run], jobs: usize, quiet: bool) -> Ended {
             let free = waiting.iter().position(|run| !is_held(&run.directory));
             let Some(run) = free.and_then(|index| waiting.remove(index)) else { break };
             if is_done(run) {
-                progress.advance(1, &Figures::default());
                 continue;
             }
             match start(run) {
                 Ok(child) => running.push((run, child)),
                 Err(failure) => {
-                    progress.say(&format!("failed  {}: {failure}", run.name()));
+                    work.progress.say(&format!("failed  {}: {failure}", run.name()));
                     ended.failed.push((run.name(), run.log.clone()));
                 }
             }
@@ -65,23 +115,21 @@ pub(super) fn run_all(runs: &[Run], jobs: usize, quiet: bool) -> Ended {
         for (run, mut child) in running {
             match child.try_wait() {
                 Ok(None) => still.push((run, child)),
-                Ok(Some(status)) if status.success() && is_done(run) => {
-                    progress.advance(1, &Figures::default());
-                    progress.say(&format!("done    {}", run.name()));
-                }
+                Ok(Some(status)) if status.success() && is_done(run) => work.say_done(run),
                 Ok(Some(_)) if ended.stopped.is_some() => {}
                 // Another sweep in the same folder began it first.
                 Ok(Some(_)) if is_held(&run.directory) || is_done(run) => waiting.push_back(run),
                 _ => {
-                    progress.say(&format!("failed  {}", run.name()));
+                    work.progress.say(&format!("failed  {}", run.name()));
                     ended.failed.push((run.name(), run.log.clone()));
                 }
             }
         }
         running = still;
+        work.show();
         std::thread::sleep(LOOK_EVERY);
     }
-    progress.finish("");
+    work.progress.finish("");
     ended
 }
 
