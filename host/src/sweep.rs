@@ -4,7 +4,7 @@
 //! DIR/METHOD-seed-N.toml   the run's manifest
 //! DIR/METHOD-seed-N.log    what it said
 //! DIR/METHOD-seed-N/       its run directory
-//! DIR/METHOD.lock.json     with `--locked`: what the method's runs are made of
+//! DIR/METHOD.lock.json     what the method's runs are made of
 //! DIR/sweep.md, .csv, .json, .svg
 //! ```
 
@@ -96,9 +96,7 @@ pub fn sweep(path: &Path, options: &Options) -> Result<Ending> {
     for run in &runs {
         keep(run)?;
     }
-    if !locks.is_empty() {
-        keep_locks(&mut runs, &checked, &folder)?;
-    }
+    keep_locks(&mut runs, &checked, &folder)?;
     let threads = runs.first().map_or(1, |run| run.manifest.run.threads);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let jobs = options.jobs.unwrap_or((cores / threads).max(1));
@@ -157,7 +155,35 @@ fn check(runs: &[Run], locks: &[Lock], quiet: bool) -> Result<BTreeMap<String, C
             say(&format!("{:<24} {steps} steps", run.method));
         }
     }
+    runs.iter().try_for_each(|run| match checked.get(&run.method) {
+        Some(method) => compare_build(run, &method.lock),
+        None => Ok(()),
+    })?;
     Ok(checked)
+}
+
+/// All runs of a method are of the same plugin files, so that its row in the table is of one thing.
+fn compare_build(run: &Run, coming: &Lock) -> Result<()> {
+    if !is_run(&run.directory) {
+        return Ok(());
+    }
+    let path = run.directory.join(LOCK);
+    // A damaged lock is that run's own failure.
+    let Ok(lock) = Lock::read(&path) else { return Ok(()) };
+    let Some((table, mine, now)) = lock.other_plugin(&coming.components) else { return Ok(()) };
+    let text = format!(
+        "the run in `{}` has as its `[{table}]` `{}` of {} with the SHA-256 {}; the method's other runs would have {}",
+        run.directory.display(),
+        mine.component,
+        mine.title(),
+        mine.sha256,
+        now.sha256
+    );
+    Err(Failure::new(text).context(&format!("method `{}`", run.method)).hint(format!(
+        "the plugin was changed since: give the sweep another `--directory`, or remove that run; `--locked {}` takes the \
+         earlier build, with a `--locked` for each other method too",
+        path.display()
+    )))
 }
 
 fn open(run: &Run, plugins: &Plugins, locks: &[Lock]) -> Result<Experiment> {

@@ -75,16 +75,20 @@ impl Plugins {
         }
     }
 
-    /// Finds the pinned file where the manifest would find it.
+    /// Finds the pinned file: of a path in the store, since the path may lead to a newer build; of a name where the
+    /// manifest would find it.
     fn check(&self, kind: Kind, uses: &Use, pin: &LockedComponent) -> Result<()> {
-        let (listed, name) = (self.list(), &pin.component);
-        if let Use::Path { path, .. } = uses
-            && path.exists()
-        {
-            let file = self.loader.describe(&library(path)?)?;
-            let is_it = file.sha256.to_string() == pin.sha256;
-            return if is_it { Ok(()) } else { Err(other_file(kind, pin, &file)) };
+        if let Use::Path { path, .. } = uses {
+            if self.has_stored(&pin.sha256) {
+                return Ok(());
+            }
+            if path.exists() {
+                let file = self.loader.describe(&library(path)?)?;
+                let is_it = file.sha256.to_string() == pin.sha256;
+                return if is_it { Ok(()) } else { Err(other_file(kind, pin, &file)) };
+            }
         }
+        let (listed, name) = (self.list(), &pin.component);
         if listed.iter().any(|listed| listed.is(&pin.sha256)) {
             return Ok(());
         }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::lab::{self, Lab, PLUGIN, User};
-use crate::small;
+use crate::{harness, small};
 
 const OTHER: (&str, &str) = ("\"group\":\"nshot\"", "\"group\":\"other\"");
 
@@ -120,6 +120,41 @@ fn locks_decide_where_a_name_is_ambiguous_and_hold_what_is_there() {
         ) && said.contains("the lock `calr` of `nshot/calr`"),
         "{said}"
     );
+}
+
+/// A plugin that is rebuilt before all seeds of a method are done does not end in one row with its earlier build.
+#[test]
+fn runs_of_a_method_are_of_one_build() {
+    let user = User::new();
+    let built = harness::release().join("libnshot_plugin_calr.so");
+    let mut bytes = fs::read(built).unwrap();
+    let library = user.bench.path("calr.so");
+    fs::write(&library, &bytes).unwrap();
+    let matrix =
+        "[matrix]\nseeds = [0, 1]\n[matrix.methods.mine]\nscheduler = { use = { path = \"calr.so\" } }\n";
+    user.write("sweep.toml", &manifest("cosine", matrix));
+    let sweep = |more: &[&str]| {
+        user.nshot(&[&["sweep", "sweep.toml", "--quiet", "--directory", "sweep"], more].concat())
+    };
+    sweep(&["--seed", "0"]).ok();
+    let lock = user.bench.path("sweep/mine-seed-0/lock.json");
+    let first = scheduler(&lock);
+    assert_eq!(scheduler(&user.bench.path("sweep/mine.lock.json")), first);
+
+    lab::replace(&mut bytes, "Complexity-aware", "Complexity-Aware");
+    fs::write(&library, &bytes).unwrap();
+    let run = sweep(&[]);
+    let said = format!(
+        "method `mine`: the run in `sweep/mine-seed-0` has as its `[scheduler]` `calr` of `nshot/calr` 0.1.0 with the \
+         SHA-256 {first}; the method's other runs would have "
+    );
+    assert!(run.error(1).starts_with(&said), "{}", run.stderr);
+    assert!(!user.bench.path("sweep/mine-seed-1").exists());
+    // The earlier build is still in the store.
+    sweep(&["--locked", lock.to_str().unwrap()]).ok();
+    assert_eq!(scheduler(&user.bench.path("sweep/mine-seed-1/lock.json")), first);
+    // What is done is shown.
+    sweep(&[]).ok();
 }
 
 #[test]

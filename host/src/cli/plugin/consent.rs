@@ -34,6 +34,10 @@ fn trusted(text: &str) -> Result<Trusted, String> {
         _ => (None, text),
     };
     let path = Path::new(text);
-    let key = if path.is_file() { PublicKey::read(path) } else { text.parse() };
-    Ok(Trusted { group, key: key.map_err(|error| error.to_string())? })
+    let key = if path.is_file() {
+        PublicKey::read(path).map_err(|error| error.to_string())
+    } else {
+        text.parse().map_err(|error| format!("{error}; nor is it a file"))
+    };
+    Ok(Trusted { group, key: key? })
 }
