@@ -115,6 +115,7 @@ pub fn resume(path: &Path, replacements: &Replacements, options: Options) -> Res
     }
     let directory = RunDirectory::open(path)?;
     let lock = directory.lock()?;
+    directory.warn_of_other_manifest(&lock)?;
     let plugins = Plugins::open()?;
     let mut pinned = lock.clone();
     let mut manifest = replacements.apply(&directory.join(MANIFEST), &plugins, &mut pinned)?;
@@ -128,6 +129,12 @@ pub fn resume(path: &Path, replacements: &Replacements, options: Options) -> Res
     if let Some(Checkpoint { state, .. }) = &checkpoint {
         experiment.restore_plan(state)?;
         check_earlier(state, path)?;
+        if state.run_step > experiment.steps() {
+            let (step, steps) = (state.run_step, experiment.steps());
+            return Err(Failure::new(format!(
+                "the checkpoint is at step {step}, but the manifest has {steps} steps"
+            )));
+        }
     }
     if !replacements.uses.is_empty() {
         replace::check(&parts, path, checkpoint.as_ref())?;

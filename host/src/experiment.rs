@@ -22,6 +22,7 @@ use crate::outcomes::Wants;
 use crate::plugins::Plugins;
 use crate::run_directory::LockedComponent;
 use crate::space::Space;
+use crate::train::check_supernet;
 
 pub use parts::{Parts, open_data};
 use plan::union;
@@ -128,7 +129,11 @@ impl Experiment {
         let mut store = ParameterStore::new(self.space.parameters(), self.device, self.precision)?;
         store.initialise(self.manifest.seed.init)?;
         if let Some(from) = &self.manifest.train.init_from {
-            store.load_from(&weights::of(from)?, &NameMap::new(&from.map)?)?;
+            let path = weights::of(from)?;
+            if from.run.is_some() {
+                check_supernet(&path)?;
+            }
+            store.load_from(&path, &NameMap::new(&from.map)?)?;
         }
         Ok(store)
     }

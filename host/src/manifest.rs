@@ -175,6 +175,11 @@ impl Manifest {
         result.map_err(|failure| self.locate(key, failure))
     }
 
+    /// Whether `--set` gave a key.
+    pub fn is_overridden(&self, key: &str) -> bool {
+        self.source.is_overridden(key)
+    }
+
     /// Puts the place of a key in front of a failure that the key is to blame for, and shows its line.
     #[must_use]
     pub fn locate(&self, key: &str, failure: Failure) -> Failure {

@@ -20,7 +20,7 @@ use crate::progress::{Figures, Progress};
 use crate::run_directory::SCORES;
 use crate::selection::Architecture;
 use crate::signals;
-use crate::train::{Stage, weights_path};
+use crate::train::{Stage, check_supernet, weights_path};
 
 pub use command::{Options, rank};
 pub use recalibrate::Recalibration;
@@ -206,7 +206,9 @@ impl<'a> Supernets<'a> {
     fn load(&self, stage: usize) -> Result<ParameterStore> {
         let Experiment { space, device, precision, stages, .. } = self.experiment;
         let mut store = ParameterStore::new(space.parameters(), *device, *precision)?;
-        store.load(&weights_path(self.directory, &stages[stage].name))?;
+        let path = weights_path(self.directory, &stages[stage].name);
+        check_supernet(&path)?;
+        store.load(&path)?;
         Ok(store)
     }
 }

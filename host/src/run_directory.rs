@@ -26,7 +26,10 @@ use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use nshot_loader::Hash;
+
 use crate::failure::{Failure, Result};
+use crate::progress::say;
 
 pub use files::{read_or_empty, sync_folder, write_atomically};
 pub use journal::Journal;
@@ -88,7 +91,7 @@ impl RunDirectory {
         open_to_all(beside.path());
         let hold = hold(beside.path())?;
         write_atomically(&beside.path().join(MANIFEST), manifest.as_bytes())?;
-        write_atomically(&beside.path().join(LOCK), &lock.to_json()?)?;
+        write_atomically(&beside.path().join(LOCK), &lock.of_manifest(manifest).to_json()?)?;
         std::fs::rename(beside.path(), path).map_err(|error| match error.kind() {
             std::io::ErrorKind::DirectoryNotEmpty | std::io::ErrorKind::AlreadyExists => exists(path),
             _ => Failure::file("make the run directory", path, &error),
@@ -131,6 +134,9 @@ impl RunDirectory {
             return Err(Failure::usage(wrong));
         }
         let run = Self { path: path.to_owned(), _hold: hold(path)? };
+        if !is_writable(path) {
+            return Ok(run);
+        }
         run.remove_leftovers()?;
         run.finish_remaking()?;
         run.begin_log("goes on")?;
@@ -193,13 +199,31 @@ impl RunDirectory {
         Lock::read(&self.join(LOCK))
     }
 
+    /// Says so if the manifest is not the one that the lock was written with.
+    ///
+    /// # Errors
+    /// The manifest cannot be read.
+    pub fn warn_of_other_manifest(&self, lock: &Lock) -> Result<()> {
+        let path = self.join(MANIFEST);
+        let bytes = std::fs::read(&path).map_err(|error| Failure::file("read", &path, &error))?;
+        if lock.manifest.as_ref().is_some_and(|hash| *hash != Hash::of(&bytes).to_string()) {
+            let text = format!(
+                "`{}` was changed since the run began: what comes now is not of the settings that the run had",
+                path.display()
+            );
+            say(&format!("warning: {text}"));
+            record("warn", &text);
+        }
+        Ok(())
+    }
+
     /// Makes the run of another manifest and lock: of both, or, if the process is killed on the way, of both as soon as the
     /// directory is opened again.
     ///
     /// # Errors
     /// A file cannot be written.
     pub fn remake(&self, manifest: &str, lock: &Lock) -> Result<()> {
-        let both = (manifest, String::from_utf8_lossy(&lock.to_json()?).into_owned());
+        let both = (manifest, String::from_utf8_lossy(&lock.of_manifest(manifest).to_json()?).into_owned());
         self.write(REMADE, &serde_json::to_vec(&both)?)?;
         self.finish_remaking()
     }
@@ -216,8 +240,13 @@ impl RunDirectory {
     /// Says where the run stands.
     ///
     /// # Errors
-    /// `status.json` cannot be written.
+    /// `status.json` cannot be written, or the directory was removed.
     pub fn write_status(&self, status: &Status) -> Result<()> {
+        if !is_run(&self.path) {
+            let gone =
+                format!("the run directory `{}` was removed while the run was at work", self.path.display());
+            return Err(Failure::new(gone));
+        }
         status.write(&self.join(STATUS))
     }
 }
@@ -225,6 +254,11 @@ impl RunDirectory {
 /// Whether a folder is a run directory.
 pub fn is_run(path: &Path) -> bool {
     path.join(MANIFEST).is_file()
+}
+
+/// Whether this user may write in a folder.
+fn is_writable(path: &Path) -> bool {
+    rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok()
 }
 
 /// Whether a process writes in a run directory at this moment.
@@ -236,6 +270,8 @@ pub fn is_held(path: &Path) -> bool {
 fn hold(folder: &Path) -> Result<File> {
     let path = folder.join(HOLD);
     let file = File::options().create(true).truncate(false).write(true).open(&path);
+    // Of another user's run: it is held for reading alone.
+    let file = file.or_else(|error| File::open(&path).map_err(|_| error));
     let file = file.map_err(|error| Failure::file("write", &path, &error))?;
     let mut tried = file.try_lock();
     for _ in 0..GLANCES {
@@ -285,7 +321,7 @@ mod tests {
         let path = folder.path().join("runs/a");
         let run = create(&path).unwrap();
         assert_eq!(std::fs::read_to_string(run.join(MANIFEST)).unwrap(), "[run]\n");
-        assert_eq!(run.lock().unwrap(), Lock::default());
+        assert_eq!(run.lock().unwrap(), Lock::default().of_manifest("[run]\n"));
         let entries = std::fs::read_dir(path.parent().unwrap()).unwrap().count();
         assert_eq!(entries, 1, "nothing is left beside it");
         let empty = folder.path().join("empty");

@@ -139,6 +139,12 @@ pub fn carry_out(
         }
     }
     progress.finish("");
+    if pool.order.is_empty() {
+        return Err(searcher
+            .identity()
+            .failure("ask", "not one subnet was asked for")
+            .hint("nothing may meet `limits`, or the settings ask for none"));
+    }
     rounds.draw(folder)?;
     let setting = experiment.manifest.search.as_ref().and_then(|table| table.settings.get("cost")?.as_str());
     let known = |name: &&str| experiment.space.measures().contains(name);

@@ -5,6 +5,7 @@ mod forward;
 mod norms;
 mod record;
 mod stage;
+mod supernets;
 
 use std::time::Instant;
 
@@ -19,8 +20,10 @@ use crate::rank::{self, DuringTraining};
 use crate::signals::{self, Signal};
 
 use stage::Moment;
+pub use stage::Stage;
 pub(crate) use stage::architecture_parameters;
-pub use stage::{Stage, weights_path};
+pub(crate) use supernets::check as check_supernet;
+pub use supernets::weights_path;
 
 /// How training ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

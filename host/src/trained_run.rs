@@ -36,6 +36,7 @@ impl TrainedRun {
         }
         let directory = RunDirectory::open(path)?;
         let lock = directory.lock()?;
+        directory.warn_of_other_manifest(&lock)?;
         let manifest = Manifest::load_at(&directory.join(MANIFEST), Path::new("."), overrides)?;
         execute::refuse_standalone(&manifest)?;
         let mut pins = lock.components.clone();

@@ -149,3 +149,114 @@ fn a_model_and_its_example_are_two_files() {
     assert!(!bench.path("m.safetensors").exists());
     export("m.safetensors", "e.safetensors").ok();
 }
+
+/// A supernet is what was trained, whatever is done with it.
+#[test]
+fn a_damaged_supernet_is_told_of() {
+    let bench = small::trained(TRAIN);
+    let path = bench.path("run/supernets/supernet.safetensors");
+    let whole = std::fs::read(&path).unwrap();
+    let mut damaged = whole.clone();
+    *damaged.last_mut().unwrap() ^= 0x40;
+    std::fs::write(&path, &damaged).unwrap();
+    bench.write("from.toml", &format!("{}{TRAIN}init_from = {{ run = \"run\" }}\n", small::BASE));
+    let architecture = small::architecture(7);
+    for arguments in [
+        &["rank", "run", "--quiet"][..],
+        &["search", "run", "--quiet", "--set", "search.use=random"],
+        &["export", "run", "--quiet", "--arch", &architecture, "--format", "safetensors"],
+        &["run", "from.toml", "--quiet", "--directory", "from"],
+    ] {
+        let refused = bench.nshot(arguments);
+        assert!(
+            refused.error(1).contains("supernet.safetensors` is damaged: its SHA-256"),
+            "{arguments:?}: {}",
+            refused.stderr
+        );
+    }
+    std::fs::remove_file(&path).unwrap();
+    bench.nshot(&["resume", "run", "--quiet"]).ok();
+    assert_eq!(std::fs::read(&path).unwrap(), whole);
+    bench.nshot(&["rank", "run", "--quiet"]).ok();
+}
+
+/// A run whose manifest was edited is not the one that began.
+#[test]
+fn a_changed_manifest_is_told_of() {
+    let bench = small::trained(TRAIN);
+    let manifest = bench.path("run/manifest.toml");
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    let edit = |from: &str, to: &str| {
+        assert!(text.contains(from), "{text}");
+        std::fs::write(&manifest, text.replace(from, to)).unwrap();
+    };
+    std::fs::remove_file(bench.path("run/status.json")).unwrap();
+    assert!(!bench.nshot(&["resume", "run", "--quiet"]).ok().stderr.contains("was changed"));
+    std::fs::remove_file(bench.path("run/status.json")).unwrap();
+    edit("lr = 0.05", "lr = 0.06");
+    let resumed = bench.nshot(&["resume", "run", "--quiet"]).ok();
+    assert!(resumed.stderr.contains("manifest.toml` was changed since the run began"), "{}", resumed.stderr);
+    edit("steps = 2", "steps = 1");
+    std::fs::remove_file(bench.path("run/status.json")).unwrap();
+    let refused = bench.nshot(&["resume", "run", "--quiet"]);
+    assert!(
+        refused.error(1).contains("the checkpoint is at step 2, but the manifest has 1 steps"),
+        "{}",
+        refused.stderr
+    );
+}
+
+#[test]
+fn a_score_that_cannot_be_is_no_score() {
+    let bench = small::trained(TRAIN);
+    let search = ["search", "run", "--quiet", "--set", "search.use=random", "--set", "search.count=4"];
+    bench.nshot(&search).ok();
+    let candidates = bench.path("run/search/random/candidates.csv");
+    let text = std::fs::read_to_string(&candidates).unwrap();
+    let line = text.lines().nth(2).unwrap();
+    let mut fields: Vec<&str> = line.split(',').collect();
+    fields[1] = "99999";
+    std::fs::write(&candidates, text.replace(line, &fields.join(","))).unwrap();
+    let refused = bench.nshot(&search);
+    assert!(refused.error(1).contains("is damaged at line 3: 99999 of "), "{}", refused.stderr);
+}
+
+/// A ranking's figures are of one ground truth.
+#[test]
+fn a_ranking_is_not_taken_for_that_of_another_table() {
+    let bench = small::trained(TRAIN);
+    let table = |shift: usize| {
+        let rows = (0..12).map(|at| format!("{},{}\n", small::architecture(at * 100), (at + shift) % 7 + 50));
+        bench.write("truth.csv", &format!("arch,accuracy\n{}", rows.collect::<String>()))
+    };
+    table(0);
+    let set = format!("rank.table={:?}", bench.path("truth.csv"));
+    let rank = ["rank", "run", "--quiet", "--name", "truth", "--set", &set];
+    let first = bench.nshot(&rank).ok().stdout;
+    assert_eq!(bench.nshot(&rank).ok().stdout, first);
+    table(3);
+    let refused = bench.nshot(&rank);
+    assert!(
+        refused.error(1).contains("the ranking `truth` is there, made with other files"),
+        "{}",
+        refused.stderr
+    );
+    assert!(refused.stderr.contains("give this one another `--name`"), "{}", refused.stderr);
+}
+
+#[test]
+fn a_run_whose_directory_is_removed_fails() {
+    let bench = Bench::new();
+    bench.write("run.toml", &format!("{}[train]\nlr = 0.05\nsteps = 4000\n", small::BASE));
+    let path = bench.path("run");
+    let mut command = bench.command(&["run", "run.toml", "--quiet", "--directory", "run"]);
+    let child = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
+    while !path.join("checkpoints").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    std::fs::remove_dir_all(&path).or_else(|_| std::fs::remove_dir_all(&path)).unwrap();
+    let ended = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(1), "{said}");
+    assert!(said.contains("was removed while the run was at work"), "{said}");
+}

@@ -40,6 +40,8 @@ fn assert_status(job: &Job, name: &str, state: &str) {
     assert_eq!(status["state"], state, "{text}");
 }
 
+const SUPERNET: [&str; 2] = ["supernets/SHA256SUMS", "supernets/supernet.safetensors"];
+
 #[test]
 fn two_runs_are_equal() {
     let text = manifest("use = \"spos\"", "epochs = 2\ninactive = \"decay\"", "subnets = 8\nevery = 1")
@@ -52,7 +54,7 @@ fn two_runs_are_equal() {
     results.equal(&job.results("b"), "a second run");
     let names: Vec<&str> = results.0.keys().map(String::as_str).collect();
     let scores = ["scores.csv", "scores/supernet-epoch-00001.csv", "scores/supernet-epoch-00002.csv"];
-    assert_eq!(names, [&["metrics.jsonl"][..], &scores, &["supernets/supernet.safetensors"]].concat());
+    assert_eq!(names, [&["metrics.jsonl"][..], &scores, &SUPERNET].concat());
     // 16 steps and two rankings.
     assert_eq!(
         results.0["metrics.jsonl"].split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).count(),

@@ -215,7 +215,16 @@ pub fn open_data(manifest: &Manifest) -> Result<Arc<Data>> {
 /// of the manifest is known.
 fn refuse_unknown_settings(manifest: &Manifest, table: &str, found: &Resolved) -> Result<()> {
     match (found.unknown_key(), found.unknown_setting()) {
-        (Some(key), Some(failure)) => Err(manifest.locate(&format!("{table}.{key}"), failure)),
+        (Some(key), Some(mut failure)) => {
+            let set = |key: &str| manifest.is_overridden(&format!("{table}.{key}"));
+            if set("use") && !set(&key) {
+                failure.hint = Some(format!(
+                    "`--set {table}.use` leaves the other keys of `[{table}]` as they are; \
+                     `--set '{table}={{use=\"…\"}}'` replaces them all"
+                ));
+            }
+            Err(manifest.locate(&format!("{table}.{key}"), failure))
+        }
         _ => Ok(()),
     }
 }

@@ -11,7 +11,7 @@ use crate::failure::{Failure, Result};
 use crate::progress::say;
 use crate::provenance;
 use crate::report::scores_table;
-use crate::run_directory::{LOCK, RANKINGS};
+use crate::run_directory::{LOCK, Lock, RANKINGS};
 use crate::stdout;
 use crate::trained_run::{self, TrainedRun};
 
@@ -38,6 +38,20 @@ struct Outcome {
     comparisons: Vec<Compared>,
 }
 
+/// A ranking of this name that is there was made with the same data and tables.
+fn refuse_other_data(lock: &Lock, folder: &Path, name: &str) -> Result<()> {
+    let path = folder.join(LOCK);
+    if !path.is_file() {
+        return Ok(());
+    }
+    Lock::read(&path)?.compare_contents(lock).map_err(|mut failure| {
+        failure.hint = None;
+        let context = format!("the ranking `{name}` is there, made with other files");
+        let hint = format!("give this one another `--name`, or remove `{}`", folder.display());
+        failure.context(&context).hint(hint)
+    })
+}
+
 /// Ranks anew; goes on where an earlier ranking of the same name stopped.
 ///
 /// # Errors
@@ -53,7 +67,9 @@ pub fn rank(run_directory: &Path, options: &Options) -> Result<Ending> {
     let folder = run_directory.join(RANKINGS).join(&options.name);
     std::fs::create_dir_all(&folder).map_err(|error| Failure::file("create", &folder, &error))?;
     trained_run::keep_manifest(&folder, &provenance::resolved(&experiment), &options.name)?;
-    provenance::lock(&experiment)?.write(&folder.join(LOCK))?;
+    let lock = provenance::lock(&experiment)?;
+    refuse_other_data(&lock, &folder, &options.name)?;
+    lock.write(&folder.join(LOCK))?;
     let scores = match finally(&experiment, run_directory, &folder, options.quiet)? {
         Ranked::Done(scores) => scores,
         Ranked::Stopped(signal) => {

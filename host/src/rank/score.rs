@@ -40,6 +40,16 @@ pub struct Score {
 }
 
 impl Score {
+    /// What cannot be so of a score that was read from a file.
+    pub(crate) fn fault(&self) -> Option<String> {
+        let Self { correct, images, mean_nll, .. } = self;
+        if correct > images || *images == 0 {
+            return Some(format!("{correct} of {images} images are correct"));
+        }
+        (!mean_nll.is_finite() || *mean_nll < 0.0)
+            .then(|| format!("the mean negative log-likelihood is {mean_nll}"))
+    }
+
     /// Fraction of images that it got right, 0 to 1.
     pub fn accuracy(&self) -> f64 {
         self.correct as f64 / self.images.max(1) as f64

@@ -56,10 +56,14 @@ pub(crate) fn whole_lines(path: &Path) -> Result<Vec<Score>> {
     let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
     let mut reader = csv::Reader::from_reader(&bytes[..whole]);
     let rows = reader.deserialize::<Score>().enumerate();
-    let damaged = |index, error| {
+    let damaged = |index, error: String| {
         Failure::new(format!("`{}` is damaged at line {}: {error}", path.display(), index + 2))
     };
-    rows.map(|(index, row)| row.map_err(|error| damaged(index, error))).collect()
+    rows.map(|(index, row)| {
+        let row = row.map_err(|error| damaged(index, error.to_string()))?;
+        row.fault().map_or(Ok(row), |fault| Err(damaged(index, fault)))
+    })
+    .collect()
 }
 
 /// Appends scores to a partial file, each flushed.

@@ -29,6 +29,9 @@ pub struct Lock {
     pub components: BTreeMap<String, LockedComponent>,
     /// The files that were read: data, initial weights, the list of subnets to rank.
     pub data: Vec<FileRecord>,
+    /// SHA-256 of the run directory's manifest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<String>,
 }
 
 /// The machine and what computed on it. On another one, numbers may differ in the last bits.
@@ -105,6 +108,7 @@ impl Default for Lock {
             machine: Machine::default(),
             components: BTreeMap::new(),
             data: Vec::new(),
+            manifest: None,
         }
     }
 }
@@ -125,6 +129,11 @@ impl Lock {
             None => return Err(wrong("it has no `format`")),
         }
         serde_json::from_value(value).map_err(|error| wrong(&error.to_string()))
+    }
+
+    /// The lock beside a manifest.
+    pub(super) fn of_manifest(&self, manifest: &str) -> Self {
+        Self { manifest: Some(Hash::of(manifest.as_bytes()).to_string()), ..self.clone() }
     }
 
     /// Writes it, whole or not at all.

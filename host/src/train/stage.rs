@@ -15,6 +15,7 @@ use serde_json::json;
 use super::components::load_components;
 use super::forward::ForwardPass;
 use super::record::{Pending, Record};
+use super::supernets;
 use crate::batch::{DeviceBatch, host_batch};
 use crate::boundary::{
     PathPlan, PathsView, ProgressView, RunView, Scalar, UpdateHost, UpdateMoment, put_scalars, take_scalars,
@@ -27,8 +28,6 @@ use crate::memory;
 use crate::outcomes::{Entry, OutcomesView};
 use crate::output::Output;
 use crate::progress::Progress;
-
-pub use keep::weights_path;
 
 /// Steps whose losses stay on the device before they are read together.
 const READ_EVERY: usize = 16;
@@ -93,7 +92,9 @@ impl Stage {
         views.start(experiment)?;
         let mut store = experiment.initial_weights()?;
         if let Some(parent) = &experiment.stages[index].parent {
-            store.load(&weights_path(directory, parent))?;
+            let path = supernets::weights_path(directory, parent);
+            supernets::check(&path)?;
+            store.load(&path)?;
         }
         let mut slots = Slots::new();
         if let Some(checkpoint) = &mut resumed {

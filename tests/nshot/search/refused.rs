@@ -49,6 +49,7 @@ fn bad_searches_are_refused() {
         ("unknown measure in a limit", "search.limits={mac=50000}"),
         ("range the wrong way round", "search.limits={macs=[90000,50000]}"),
         ("unknown cost", "search={use='pareto',cost='joule'}"),
+        ("limit that leaves nothing of all", "search={use='exhaustive',limits={macs=10}}"),
         ("too large a space", "search={use='exhaustive',max=1000}"),
         ("unknown searcher", "search.use=evolutoin"),
         ("component of another kind", "search.use=spos"),

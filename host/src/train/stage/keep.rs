@@ -1,17 +1,15 @@
 //! What a stage leaves on the disk: checkpoints, and at its end the supernet.
 
-use std::path::{Path, PathBuf};
-
 use super::{Moment, Stage};
 use crate::boundary::{put_scalars, take_scalars};
 use crate::checkpoint::{Checkpoints, State};
 use crate::experiment::Experiment;
-use crate::failure::{Failure, Result};
+use crate::failure::Result;
 use crate::output::Output;
 use crate::progress::Progress;
-use crate::run_directory::{SUPERNETS, Status, sync_folder};
+use crate::run_directory::Status;
 use crate::train::components::save_components;
-use crate::train::record;
+use crate::train::{record, supernets};
 
 impl Stage {
     /// Writes a checkpoint of the current step.
@@ -73,16 +71,7 @@ impl Stage {
     /// Keeps the trained supernet.
     pub(in crate::train) fn finish(&self, experiment: &Experiment, output: &Output) -> Result<()> {
         self.check_finite(experiment)?;
-        let path = weights_path(output.path(), &experiment.stages[self.index].name);
-        let folder = path.parent().unwrap_or(output.path());
-        std::fs::create_dir_all(folder).map_err(|error| Failure::file("create", folder, &error))?;
-        // Written beside, synced and renamed.
-        self.store.save(&path)?;
-        sync_folder(folder)
+        let path = supernets::weights_path(output.path(), &experiment.stages[self.index].name);
+        supernets::keep(&self.store, &path)
     }
-}
-
-/// Where a trained stage's supernet lies in a run directory.
-pub fn weights_path(run_directory: &Path, stage: &str) -> PathBuf {
-    run_directory.join(SUPERNETS).join(format!("{stage}.safetensors"))
 }
