@@ -164,7 +164,7 @@ fn a_damaged_supernet_is_told_of() {
     for arguments in [
         &["rank", "run", "--quiet"][..],
         &["search", "run", "--quiet", "--set", "search.use=random"],
-        &["export", "run", "--quiet", "--arch", &architecture, "--format", "safetensors"],
+        &["export", "run", "--arch", &architecture, "--format", "safetensors"],
         &["run", "from.toml", "--quiet", "--directory", "from"],
     ] {
         let refused = bench.nshot(arguments);

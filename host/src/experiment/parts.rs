@@ -217,7 +217,7 @@ fn refuse_unknown_settings(manifest: &Manifest, table: &str, found: &Resolved) -
     match (found.unknown_key(), found.unknown_setting()) {
         (Some(key), Some(mut failure)) => {
             let set = |key: &str| manifest.is_overridden(&format!("{table}.{key}"));
-            if set("use") && !set(&key) {
+            if set("use") && !set(key) {
                 failure.hint = Some(format!(
                     "`--set {table}.use` leaves the other keys of `[{table}]` as they are; \
                      `--set '{table}={{use=\"…\"}}'` replaces them all"
