@@ -278,8 +278,8 @@ mod tests {
         let mut slow = Rate::new(start);
         slow.add(2, 0, start + Duration::from_secs(400));
         assert_eq!(
-            describe(&Figures::default(), unit("runs"), &slow, Some(3)),
-            ", 18.0 runs/h, 10 min 0 s left"
+            describe(&Figures::default(), unit("trainings"), &slow, Some(3)),
+            ", 18.0 trainings/h, 10 min 0 s left"
         );
     }
 

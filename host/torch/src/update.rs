@@ -88,7 +88,8 @@ impl<'a> UpdateTable<'a> {
             .map(|&index| store.get(index).map(Tensor::shallow_clone))
             .collect::<Option<Vec<_>>>()
             .ok_or_else(|| TorchError::invalid("the gradients belong to another store"))?;
-        let room = COPIES * tensors.iter().map(Tensor::numel).sum::<usize>();
+        // Of no parameters at all a norm is still a number.
+        let room = COPIES * tensors.iter().map(Tensor::numel).sum::<usize>().max(1);
         let parameters = List { owner: Owner::Parameters, tensors, updates: vec![] };
         let tensors = gradients.tensors().iter().map(Tensor::shallow_clone).collect();
         let lent = List { owner: Owner::Gradients, tensors, updates: vec![] };
