@@ -102,6 +102,10 @@ impl Plugins {
         let hash: Hash = pinned.sha256.parse().map_err(|_| {
             Failure::new(format!("the lock names `{}` as a SHA-256, which it is not", pinned.sha256))
         })?;
+        if !self.has_stored(&pinned.sha256) {
+            // Of a run from elsewhere: to look at what is here puts it into the store.
+            self.list();
+        }
         let file = self.loader.describe_stored(&hash)?;
         self.load(kind, file, &pinned.component, settings, pinned.package.clone())
     }

@@ -51,6 +51,18 @@ fn a_lock_brings_its_plugins_and_repeats_the_numbers() {
     assert!(!second.nshot(&bring).ok().stdout.contains("installed"));
 }
 
+/// Who has the same plugins needs nothing else to go on with a run that came as a folder.
+#[test]
+fn a_run_from_elsewhere_is_ranked() {
+    let (first, second) = (User::new(), User::new());
+    first.write("run.toml", &lab::manifest("cosine"));
+    first.nshot(&["run", "run.toml", "--quiet", "--directory", "run"]).ok();
+    let (from, to) = (first.bench.path("run"), second.bench.path("run"));
+    assert!(std::process::Command::new("cp").arg("-r").args([&from, &to]).status().unwrap().success());
+    assert!(!second.bench.path(".local/share/nshot/store").exists());
+    second.nshot(&["rank", "run", "--quiet", "--name", "theirs", "--set", "rank.subnets=3"]).ok();
+}
+
 #[test]
 fn what_differs_from_a_lock_is_said() {
     let lab = Lab::new();
