@@ -9,13 +9,12 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use nshot_loader::Hash;
 use nshot_torch::{ParameterStore, Slots};
 use serde::{Deserialize, Serialize};
 
 use crate::experiment::Pins;
 use crate::failure::{Failure, Result};
-use crate::run_directory::{CHECKPOINTS, LockedComponent, sync_folder, write_atomically};
+use crate::run_directory::{CHECKPOINTS, LockedComponent, hash_of, sync_folder, write_atomically};
 
 const WEIGHTS: &str = "weights.safetensors";
 const SLOTS: &str = "slots.safetensors";
@@ -209,10 +208,9 @@ fn is_name(name: &str) -> bool {
 fn sums(folder: &Path) -> Result<String> {
     let mut lines = String::new();
     for file in FILES {
-        let path = folder.join(file);
-        let bytes = fs::read(&path).map_err(|error| Failure::file("read", &path, &error))?;
+        let hash = hash_of(&folder.join(file))?;
         // Writing to a string cannot fail.
-        let _ = writeln!(lines, "{}  {file}", Hash::of(&bytes));
+        let _ = writeln!(lines, "{hash}  {file}");
     }
     Ok(lines)
 }

@@ -198,7 +198,9 @@ fn carry_out(
             say(&format!("{stopped}\nto go on: nshot resume {}", path.display()));
             Ok(Ending::Stopped(signal))
         }
-        Err(mut failure) => {
+        Err(failure) => {
+            // Then a file that cannot be written is no wonder.
+            let mut failure = directory.check_there().err().unwrap_or(failure);
             if let Some(table) = failure.table {
                 let goes_on = replace::hint(path, table);
                 failure.hint =

@@ -22,7 +22,6 @@ use crate::outcomes::Wants;
 use crate::plugins::Plugins;
 use crate::run_directory::LockedComponent;
 use crate::space::Space;
-use crate::train::check_supernet;
 
 pub use parts::{Parts, open_data};
 use plan::union;
@@ -115,8 +114,9 @@ impl Experiment {
 
     /// Reads the initial weights once, so that a wrong file is noticed before the first step.
     fn check_initial_weights(&self) -> Result<()> {
-        if self.manifest.train.init_from.is_some() {
-            self.manifest.located("train.init_from", self.initial_weights().map(|_| ()))?;
+        if let Some(from) = &self.manifest.train.init_from {
+            let checked = weights::check(from).and_then(|()| self.initial_weights().map(|_| ()));
+            self.manifest.located("train.init_from", checked)?;
         }
         Ok(())
     }
@@ -129,11 +129,7 @@ impl Experiment {
         let mut store = ParameterStore::new(self.space.parameters(), self.device, self.precision)?;
         store.initialise(self.manifest.seed.init)?;
         if let Some(from) = &self.manifest.train.init_from {
-            let path = weights::of(from)?;
-            if from.run.is_some() {
-                check_supernet(&path)?;
-            }
-            store.load_from(&path, &NameMap::new(&from.map)?)?;
+            store.load_from(&weights::of(from)?, &NameMap::new(&from.map)?)?;
         }
         Ok(store)
     }

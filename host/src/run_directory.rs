@@ -26,12 +26,10 @@ use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use nshot_loader::Hash;
-
 use crate::failure::{Failure, Result};
 use crate::progress::say;
 
-pub use files::{read_or_empty, sync_folder, write_atomically};
+pub use files::{hash_of, read_or_empty, sync_folder, write_atomically};
 pub use journal::Journal;
 pub use lock::{Lock, LockedComponent, LockedPackage, Machine};
 pub use log::{Log, record};
@@ -205,8 +203,8 @@ impl RunDirectory {
     /// The manifest cannot be read.
     pub fn warn_of_other_manifest(&self, lock: &Lock) -> Result<()> {
         let path = self.join(MANIFEST);
-        let bytes = std::fs::read(&path).map_err(|error| Failure::file("read", &path, &error))?;
-        if lock.manifest.as_ref().is_some_and(|hash| *hash != Hash::of(&bytes).to_string()) {
+        let found = hash_of(&path)?.to_string();
+        if lock.manifest.as_ref().is_some_and(|expected| *expected != found) {
             let text = format!(
                 "`{}` was changed since the run began: what comes now is not of the settings that the run had",
                 path.display()
@@ -237,16 +235,24 @@ impl RunDirectory {
         std::fs::remove_file(&path).map_err(|error| Failure::file("remove", &path, &error))
     }
 
+    /// Whether it still is what was opened.
+    ///
+    /// # Errors
+    /// It was removed.
+    pub fn check_there(&self) -> Result<()> {
+        if is_run(&self.path) {
+            return Ok(());
+        }
+        let path = self.path.display();
+        Err(Failure::new(format!("the run directory `{path}` was removed while the run was at work")))
+    }
+
     /// Says where the run stands.
     ///
     /// # Errors
     /// `status.json` cannot be written, or the directory was removed.
     pub fn write_status(&self, status: &Status) -> Result<()> {
-        if !is_run(&self.path) {
-            let gone =
-                format!("the run directory `{}` was removed while the run was at work", self.path.display());
-            return Err(Failure::new(gone));
-        }
+        self.check_there()?;
         status.write(&self.join(STATUS))
     }
 }

@@ -74,7 +74,7 @@ pub fn run(manifest: Manifest, locked: Option<&Path>, options: Options) -> Resul
     if goes_on {
         let lock = Lock::read(&path.join(LOCK))?;
         if let Some(pins) = &pins {
-            lock.compare_plugins(pins, &path)?;
+            lock.compare_plugins(&path, pins, "the lock")?;
         }
         pins = Some(lock.components);
     }

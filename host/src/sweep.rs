@@ -170,20 +170,15 @@ fn compare_build(run: &Run, coming: &Lock) -> Result<()> {
     let path = run.directory.join(LOCK);
     // A damaged lock is that run's own failure.
     let Ok(lock) = Lock::read(&path) else { return Ok(()) };
-    let Some((table, mine, now)) = lock.other_plugin(&coming.components) else { return Ok(()) };
-    let text = format!(
-        "the run in `{}` has as its `[{table}]` `{}` of {} with the SHA-256 {}; the method's other runs would have {}",
-        run.directory.display(),
-        mine.component,
-        mine.title(),
-        mine.sha256,
-        now.sha256
-    );
-    Err(Failure::new(text).context(&format!("method `{}`", run.method)).hint(format!(
-        "the plugin was changed since: give the sweep another `--directory`, or remove that run; `--locked {}` takes the \
-         earlier build, with a `--locked` for each other method too",
-        path.display()
-    )))
+    let compared =
+        lock.compare_plugins(&run.directory, &coming.components, "the method's other runs would have");
+    compared.map_err(|failure| {
+        failure.context(&format!("method `{}`", run.method)).hint(format!(
+            "the plugin was changed since: give the sweep another `--directory`, or remove that run; `--locked {}` takes \
+             the earlier build, with a `--locked` for each other method too",
+            path.display()
+        ))
+    })
 }
 
 fn open(run: &Run, plugins: &Plugins, locks: &[Lock]) -> Result<Experiment> {
@@ -201,7 +196,7 @@ fn compare(run: &Run, plugins: &Plugins, locks: &[Lock]) -> Result<()> {
         return Ok(());
     }
     let pins = plugins.locked_by(&run.manifest, locks)?;
-    Lock::read(&run.directory.join(LOCK))?.compare_plugins(&pins, &run.directory)
+    Lock::read(&run.directory.join(LOCK))?.compare_plugins(&run.directory, &pins, "the lock")
 }
 
 /// Writes the lock of each method that has runs to come.

@@ -249,12 +249,11 @@ fn a_run_whose_directory_is_removed_fails() {
     let bench = Bench::new();
     bench.write("run.toml", &format!("{}[train]\nlr = 0.05\nsteps = 4000\n", small::BASE));
     let path = bench.path("run");
-    let mut command = bench.command(&["run", "run.toml", "--quiet", "--directory", "run"]);
-    let child = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
-    while !path.join("checkpoints").exists() {
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
-    std::fs::remove_dir_all(&path).or_else(|_| std::fs::remove_dir_all(&path)).unwrap();
+    let run = ["run", "run.toml", "--quiet", "--directory", "run"];
+    let Ok(child) = small::start_until(&bench, &run, || path.join("checkpoints").exists()) else {
+        panic!("it ended too early")
+    };
+    std::fs::rename(&path, bench.path("elsewhere")).unwrap();
     let ended = child.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&ended.stderr);
     assert_eq!(ended.status.code(), Some(1), "{said}");

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::failure::{Failure, Result};
 use crate::manifest::InitFrom;
 use crate::run_directory::{SUPERNETS, is_run};
+use crate::train::check_supernet;
 
 /// The file with the weights.
 ///
@@ -43,4 +44,12 @@ pub(crate) fn of(from: &InitFrom) -> Result<PathBuf> {
         }
     };
     Ok(folder.join(format!("{stage}.safetensors")))
+}
+
+/// Refuses a run's supernet that is not as it was kept.
+///
+/// # Errors
+/// It was changed, and those of [`of`].
+pub(super) fn check(from: &InitFrom) -> Result<()> {
+    if from.run.is_none() { Ok(()) } else { check_supernet(&of(from)?) }
 }

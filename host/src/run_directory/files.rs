@@ -5,6 +5,8 @@ use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use nshot_loader::Hash;
+
 use crate::failure::{Failure, Result};
 
 /// Writes a file: beside its place, synced, renamed, and the folder synced. A link is followed, and what is no file, such
@@ -58,6 +60,15 @@ pub fn read_or_empty(path: &Path) -> Result<Vec<u8>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
         read => read.map_err(|error| Failure::file("read", path, &error)),
     }
+}
+
+/// The hash of a file.
+///
+/// # Errors
+/// It cannot be read.
+pub fn hash_of(path: &Path) -> Result<Hash> {
+    let bytes = std::fs::read(path).map_err(|error| Failure::file("read", path, &error))?;
+    Ok(Hash::of(&bytes))
 }
 
 #[cfg(test)]

@@ -177,34 +177,31 @@ impl Lock {
         Err(Failure::new(text).hint("the lock belongs to other data"))
     }
 
-    /// Sees that the run in a directory, whose lock this is, was made of the same components.
+    /// Sees that the run in a directory, whose lock this is, was made of the same components as others, such as `the lock`.
     ///
     /// # Errors
     /// One is of another file.
-    pub fn compare_plugins(&self, pins: &BTreeMap<String, LockedComponent>, directory: &Path) -> Result<()> {
-        let Some((table, mine, pin)) = self.other_plugin(pins) else { return Ok(()) };
-        let text = format!(
-            "the run in `{}` has as its `[{table}]` `{}` of {} with the SHA-256 {}, the lock `{}` of {} with {}",
-            directory.display(),
-            mine.component,
-            mine.title(),
-            mine.sha256,
-            pin.component,
-            pin.title(),
-            pin.sha256
-        );
-        Err(Failure::new(text).hint("give another `--directory`, or remove that run"))
-    }
-
-    /// The first table whose component is of another file than the one in `pins`, with both.
-    pub fn other_plugin<'a>(
-        &'a self,
-        pins: &'a BTreeMap<String, LockedComponent>,
-    ) -> Option<(&'a str, &'a LockedComponent, &'a LockedComponent)> {
-        pins.iter().find_map(|(table, pin)| {
-            let mine = self.components.get(table).filter(|mine| !mine.is_same(pin))?;
-            Some((table.as_str(), mine, pin))
-        })
+    pub fn compare_plugins(
+        &self,
+        directory: &Path,
+        pins: &BTreeMap<String, LockedComponent>,
+        others: &str,
+    ) -> Result<()> {
+        for (table, pin) in pins {
+            let Some(mine) = self.components.get(table).filter(|mine| !mine.is_same(pin)) else { continue };
+            let text = format!(
+                "the run in `{}` has as its `[{table}]` `{}` of {} with the SHA-256 {}; {others} `{}` of {} with {}",
+                directory.display(),
+                mine.component,
+                mine.title(),
+                mine.sha256,
+                pin.component,
+                pin.title(),
+                pin.sha256
+            );
+            return Err(Failure::new(text).hint("give another `--directory`, or remove that run"));
+        }
+        Ok(())
     }
 
     fn has_content(&self, file: &FileRecord) -> bool {

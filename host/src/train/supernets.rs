@@ -2,11 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use nshot_loader::Hash;
 use nshot_torch::ParameterStore;
 
 use crate::failure::{Failure, Result};
-use crate::run_directory::{SUPERNETS, read_or_empty, sync_folder, write_atomically};
+use crate::run_directory::{SUPERNETS, hash_of, read_or_empty, sync_folder, write_atomically};
 
 /// The hashes, as `sha256sum` writes and checks them.
 const SUMS: &str = "SHA256SUMS";
@@ -22,7 +21,7 @@ pub(super) fn keep(store: &ParameterStore, path: &Path) -> Result<()> {
     std::fs::create_dir_all(folder).map_err(|error| Failure::file("create", folder, &error))?;
     // Written beside, synced and renamed.
     store.save(path)?;
-    let (name, hash) = (name(path), hash(path)?);
+    let (name, hash) = (name(path), hash_of(path)?);
     let sums = read_or_empty(&folder.join(SUMS))?;
     let sums = String::from_utf8_lossy(&sums);
     let mut lines: Vec<&str> = sums.lines().filter(|line| of(line).1 != name).collect();
@@ -40,7 +39,7 @@ pub(crate) fn check(path: &Path) -> Result<()> {
     let sums = read_or_empty(&path.with_file_name(SUMS))?;
     let (name, sums) = (name(path), String::from_utf8_lossy(&sums));
     let Some((expected, _)) = sums.lines().map(of).find(|(_, file)| *file == name) else { return Ok(()) };
-    if hash(path)?.to_string() == expected {
+    if hash_of(path)?.to_string() == expected {
         return Ok(());
     }
     let text = format!("`{}` is damaged: its SHA-256 is not the one in `{SUMS}` beside it", path.display());
@@ -50,11 +49,6 @@ pub(crate) fn check(path: &Path) -> Result<()> {
 
 fn name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
-}
-
-fn hash(path: &Path) -> Result<Hash> {
-    let bytes = std::fs::read(path).map_err(|error| Failure::file("read", path, &error))?;
-    Ok(Hash::of(&bytes))
 }
 
 /// The hash of a line, and the file.

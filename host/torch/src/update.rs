@@ -67,8 +67,8 @@ pub struct UpdateTable<'a> {
     group: u32,
     lists: Vec<List>,
     made: HashMap<String, SlotList>,
-    /// Elements that operations may still make.
-    room: usize,
+    /// Elements that operations made.
+    made_elements: usize,
 }
 
 impl<'a> UpdateTable<'a> {
@@ -88,8 +88,6 @@ impl<'a> UpdateTable<'a> {
             .map(|&index| store.get(index).map(Tensor::shallow_clone))
             .collect::<Option<Vec<_>>>()
             .ok_or_else(|| TorchError::invalid("the gradients belong to another store"))?;
-        // Of no parameters at all a norm is still a number.
-        let room = COPIES * tensors.iter().map(Tensor::numel).sum::<usize>().max(1);
         let parameters = List { owner: Owner::Parameters, tensors, updates: vec![] };
         let tensors = gradients.tensors().iter().map(Tensor::shallow_clone).collect();
         let lent = List { owner: Owner::Gradients, tensors, updates: vec![] };
@@ -100,7 +98,7 @@ impl<'a> UpdateTable<'a> {
             group,
             lists: vec![parameters, lent],
             made: HashMap::new(),
-            room,
+            made_elements: 0,
         })
     }
 
@@ -254,12 +252,14 @@ impl<'a> UpdateTable<'a> {
     }
 
     fn take_room(&mut self, tensors: &[Tensor]) -> Result<()> {
-        let elements: usize = tensors.iter().map(Tensor::numel).sum();
-        self.room = self.room.checked_sub(elements).ok_or_else(|| {
-            TorchError::invalid(format!(
+        let elements = |tensors: &[Tensor]| tensors.iter().map(Tensor::numel).sum::<usize>();
+        self.made_elements += elements(tensors);
+        // Of no parameters at all a norm is still a number.
+        if self.made_elements > COPIES * elements(&self.lists[0].tensors).max(1) {
+            return Err(TorchError::invalid(format!(
                 "the lists that an update makes have at most {COPIES} times the elements of its parameters"
-            ))
-        })?;
+            )));
+        }
         Ok(())
     }
 
